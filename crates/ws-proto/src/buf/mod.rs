@@ -1,0 +1,9 @@
+//! The caller's buffers: where received bytes wait and messages are put together, and where output waits.
+
+pub(crate) mod outbound;
+#[cfg(feature = "alloc")]
+pub(crate) mod queue;
+pub(crate) mod recv;
+pub(crate) mod send;
+pub(crate) mod storage;
+mod text;

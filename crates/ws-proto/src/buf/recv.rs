@@ -1,0 +1,336 @@
+//! The receive buffer: bytes from the transport, and the message that is put together from them.
+
+use core::fmt;
+
+use super::storage::Storage;
+use crate::wire::header::MAX_CONTROL_FRAME;
+
+/// The first size of storage that grows, and the room that a read is offered at first.
+#[cfg_attr(not(feature = "alloc"), allow(dead_code))]
+const FIRST_SIZE: usize = 4 << 10;
+/// How far storage grows only because reads fill it; a large message takes it further.
+const MAX_READ: usize = 64 << 10;
+/// A fixed buffer holds, beside an unfinished message, the control frame that may come between its fragments.
+pub(crate) const RESERVED: usize = MAX_CONTROL_FRAME;
+
+/// Where received bytes wait, and where messages are put together from them.
+///
+/// The storage is the caller's: an array, a slice, or a `Vec` that grows with what was received, never with what was
+/// announced. Its content, in this order:
+///
+/// ```text
+///   0        message.start   message.end   parsed        filled          len
+///   | dead   | message       | hole        | unparsed    | spare         |
+///              unmasked and    headers and   as received   room for the
+///              checked so far  control frames              next read
+/// ```
+///
+/// A message of one frame is never moved: it is unmasked where it was received and delivered from there. The payload of
+/// a later fragment is moved once, behind the fragments before it. Consuming a message moves a cursor; bytes move down
+/// only when room is needed.
+///
+/// ```
+/// use ws_proto::RecvBuf;
+///
+/// let mut rx = RecvBuf::new([0_u8; 1024]);
+/// let read = {
+///     let spare = rx.spare_mut(); // hand this to `read`
+///     spare[..2].copy_from_slice(&[0x81, 0x80]);
+///     2
+/// };
+/// rx.commit(read);
+/// assert_eq!(rx.unparsed(), [0x81, 0x80]);
+/// ```
+pub struct RecvBuf<S> {
+    storage: S,
+    // INVARIANT: message.start <= message.end <= parsed <= filled <= storage.len()
+    message_start: usize,
+    message_end: usize,
+    parsed: usize,
+    filled: usize,
+    /// What the last event refers to. Forgotten before any byte moves or changes.
+    delivered: Delivered,
+    /// The last read filled all the room it was offered, so that there is probably more.
+    read_filled: bool,
+}
+
+/// The part of the buffer that an event refers to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Delivered {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    // INVARIANT: set only for bytes that the UTF-8 validator has accepted from the first to the last.
+    pub(crate) utf8: bool,
+}
+
+impl<S: Storage> RecvBuf<S> {
+    /// A buffer of fixed size needs at least this many bytes for any traffic at all: the largest control frame.
+    ///
+    /// With a fixed size of `n`, messages of one frame may have up to `n` bytes, fragmented ones up to
+    /// `n - MIN_SIZE`, for a control frame may come between two fragments; `Error::MessageTooBig` says that one had more.
+    pub const MIN_SIZE: usize = RESERVED;
+
+    /// An empty buffer in `storage`; what the storage holds is not read.
+    pub const fn new(storage: S) -> Self {
+        Self {
+            storage,
+            message_start: 0,
+            message_end: 0,
+            parsed: 0,
+            filled: 0,
+            delivered: Delivered { start: 0, end: 0, utf8: false },
+            read_filled: false,
+        }
+    }
+
+    /// The room for the next read. Say with [`commit`](Self::commit) how much of it was filled.
+    ///
+    /// It is empty only if a buffer of fixed size is full of bytes that were not yet received from: call
+    /// [`Connection::receive`](crate::Connection::receive) until it gives `None` before each read, and it never is.
+    /// Take care otherwise: a read into an empty slice returns 0, which looks like the end of the stream.
+    pub fn spare_mut(&mut self) -> &mut [u8] {
+        self.make_room();
+        &mut self.storage.bytes_mut()[self.filled..]
+    }
+
+    /// Says that the first `n` bytes of the spare room now hold received bytes.
+    ///
+    /// More than there is room for is a mistake of the caller's or a lying transport; the surplus is ignored.
+    pub fn commit(&mut self, n: usize) {
+        let spare = self.storage.bytes().len() - self.filled;
+        debug_assert!(n <= spare, "committed {n} bytes of {spare}");
+        self.read_filled = n >= spare && n > 0;
+        self.filled += n.min(spare);
+    }
+
+    /// Copies received bytes into the buffer, as many as there is room for, and says how many those were.
+    ///
+    /// For bytes that came another way than by reading into [`spare_mut`](Self::spare_mut): left over behind an HTTP
+    /// request that someone else parsed, or taken from a ring.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) -> usize {
+        let mut copied = 0;
+        while copied < bytes.len() {
+            let spare = self.spare_mut();
+            let n = spare.len().min(bytes.len() - copied);
+            if n == 0 {
+                break;
+            }
+            spare[..n].copy_from_slice(&bytes[copied..copied + n]);
+            self.commit(n);
+            copied += n;
+        }
+        copied
+    }
+
+    /// Whether nothing is kept here: no received byte and no part of a message.
+    pub const fn is_empty(&self) -> bool {
+        self.live() == 0
+    }
+
+    /// The bytes that were received and not yet looked at.
+    pub fn unparsed(&self) -> &[u8] {
+        &self.storage.bytes()[self.parsed..self.filled]
+    }
+
+    /// The present size of the storage in bytes.
+    pub fn capacity(&self) -> usize {
+        self.storage.bytes().len()
+    }
+
+    /// Gives memory back if the storage can shrink and nothing is kept in it: to `size` bytes, 0 included.
+    ///
+    /// For a connection that has gone idle. The next [`spare_mut`](Self::spare_mut) makes room again.
+    pub fn shrink(&mut self, size: usize) {
+        if self.is_empty() && self.capacity() > size {
+            self.reset();
+            self.storage.shrink(size);
+        }
+    }
+
+    /// Gives the storage back. Bytes not yet received from are lost: see [`unparsed`](Self::unparsed).
+    pub fn into_storage(self) -> S {
+        self.storage
+    }
+
+    /// How many bytes are kept.
+    const fn live(&self) -> usize {
+        (self.message_end - self.message_start) + (self.filled - self.parsed)
+    }
+
+    fn reset(&mut self) {
+        self.delivered = Delivered::default();
+        self.message_start = 0;
+        self.message_end = 0;
+        self.parsed = 0;
+        self.filled = 0;
+    }
+
+    /// Makes spare room: by forgetting what is dead, by moving what is not together, by growing; in this order.
+    fn make_room(&mut self) {
+        self.delivered = Delivered::default();
+        if self.live() == 0 {
+            self.reset();
+        }
+        let len = self.capacity();
+        // Moving is worth while only for a good deal of room; and a fixed buffer near its end has to anyway.
+        if len - self.filled < len / 4 || len == self.filled {
+            self.compact();
+        }
+        let wanted = if len < FIRST_SIZE {
+            FIRST_SIZE
+        } else if len - self.filled < len / 4 || (self.read_filled && len < MAX_READ) {
+            len.saturating_mul(2)
+        } else {
+            return;
+        };
+        self.storage.grow(wanted.min(self.storage.max_len()));
+        self.read_filled = false;
+    }
+
+    /// ```text
+    ///   before  | dead | message | hole | unparsed | spare      |
+    ///   after   | message | unparsed | spare                    |
+    /// ```
+    fn compact(&mut self) {
+        let (start, end) = (self.message_start, self.message_end);
+        let message_len = end - start;
+        if start > 0 && message_len > 0 {
+            self.storage.bytes_mut().copy_within(start..end, 0);
+        }
+        if self.parsed > message_len {
+            self.storage.bytes_mut().copy_within(self.parsed..self.filled, message_len);
+        }
+        self.filled = message_len + (self.filled - self.parsed);
+        self.parsed = message_len;
+        self.message_start = 0;
+        self.message_end = message_len;
+    }
+
+    // What the connection does with the buffer.
+
+    /// How many bytes of `needed`, message included, fit if everything dead is forgotten.
+    pub(crate) fn can_hold(&self, needed: u64) -> bool {
+        needed <= self.storage.max_len() as u64
+    }
+
+    /// The limit that the storage itself puts on messages.
+    pub(crate) fn max_len(&self) -> usize {
+        self.storage.max_len()
+    }
+
+    /// Whether no further byte can be received until one is consumed.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.live() >= self.storage.max_len()
+    }
+
+    /// Passes over `n` unparsed bytes: a header, or something that nobody wants.
+    #[inline]
+    pub(crate) fn consume(&mut self, n: usize) {
+        debug_assert!(n <= self.filled - self.parsed);
+        self.delivered = Delivered::default();
+        self.parsed = (self.parsed + n).min(self.filled);
+    }
+
+    /// Passes over all unparsed bytes and forgets the unfinished message.
+    pub(crate) fn discard(&mut self) {
+        self.reset();
+    }
+
+    /// Forgets the unfinished message; unparsed bytes stay.
+    pub(crate) fn discard_message(&mut self) {
+        self.delivered = Delivered::default();
+        self.message_start = self.parsed;
+        self.message_end = self.parsed;
+    }
+
+    /// Begins a message at the first unparsed byte, so that its first frame need not move.
+    #[inline]
+    pub(crate) fn begin_message(&mut self) {
+        debug_assert_eq!(self.message_start, self.message_end);
+        self.message_start = self.parsed;
+        self.message_end = self.parsed;
+    }
+
+    /// Takes the next `n` unparsed bytes into the message and gives them back for unmasking.
+    #[inline]
+    pub(crate) fn append_to_message(&mut self, n: usize) -> &mut [u8] {
+        debug_assert!(n <= self.filled - self.parsed);
+        self.delivered = Delivered::default();
+        let (from, to) = (self.parsed, self.message_end);
+        if self.message_start == self.message_end {
+            // Nothing before it: the message may as well begin here.
+            self.message_start = from;
+            self.message_end = from + n;
+        } else {
+            if from != to {
+                self.storage.bytes_mut().copy_within(from..from + n, to);
+            }
+            self.message_end = to + n;
+        }
+        self.parsed = from + n;
+        &mut self.storage.bytes_mut()[self.message_end - n..self.message_end]
+    }
+
+    /// Takes a whole control frame: passes over its header, and gives its payload for unmasking.
+    #[inline]
+    pub(crate) fn take_control(&mut self, header: usize, payload: usize) -> &mut [u8] {
+        debug_assert!(header + payload <= self.filled - self.parsed);
+        let start = self.parsed + header;
+        let end = start + payload;
+        self.parsed = end;
+        self.delivered = Delivered { start, end, utf8: false };
+        &mut self.storage.bytes_mut()[start..end]
+    }
+
+    /// Ends the message: it is what the next event refers to, and dead once the buffer is used again.
+    #[inline]
+    pub(crate) fn deliver_message(&mut self, utf8: bool) -> Delivered {
+        self.delivered = Delivered { start: self.message_start, end: self.message_end, utf8 };
+        self.message_start = self.parsed;
+        self.message_end = self.parsed;
+        self.delivered
+    }
+
+    /// The last `len` bytes of the control payload just taken are what the event refers to.
+    #[inline]
+    pub(crate) fn deliver_control(&mut self, skip: usize, utf8: bool) -> Delivered {
+        self.delivered.start = (self.delivered.start + skip).min(self.delivered.end);
+        self.delivered.utf8 = utf8;
+        self.delivered
+    }
+
+    /// The bytes that an event refers to; none if the buffer was used since.
+    #[inline]
+    pub(crate) fn delivered(&self, what: Delivered) -> &[u8] {
+        if what == self.delivered { &self.storage.bytes()[what.start..what.end] } else { &[] }
+    }
+
+    /// The same as text; empty as well if what is there was not checked to be text.
+    #[inline]
+    pub(crate) fn delivered_text(&self, what: Delivered) -> &str {
+        if !what.utf8 {
+            return "";
+        }
+        super::text::from_checked(self.delivered(what))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Default for RecvBuf<alloc::vec::Vec<u8>> {
+    /// An empty buffer that grows as bytes arrive. It takes no memory before the first
+    /// [`spare_mut`](Self::spare_mut).
+    fn default() -> Self {
+        Self::new(alloc::vec::Vec::new())
+    }
+}
+
+/// The sizes, not the bytes: what was received does not belong into logs.
+impl<S: Storage> fmt::Debug for RecvBuf<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvBuf")
+            .field("message", &(self.message_end - self.message_start))
+            .field("unparsed", &(self.filled - self.parsed))
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}

@@ -1,0 +1,244 @@
+//! Control frames on their way out: a small fixed outbox for pings and pongs, and one slot for Close.
+//!
+//! Both hold encoded frames, so that transmitting is slicing. Neither grows: a flood of pings costs a constant.
+
+use crate::wire::header::{EncodedHeader, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, Opcode, encoded_frame};
+use crate::wire::mask::Mask;
+
+/// Room for two of the largest control frames, or for many small ones.
+const OUTBOX_SIZE: usize = 2 * MAX_CONTROL_FRAME;
+
+/// Encodes a control frame into `out` and says how long it is. The payload is at most 125 bytes.
+fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) -> usize {
+    let header = EncodedHeader::new(true, opcode, payload.len(), masking_key);
+    let header = header.as_slice();
+    let size = header.len() + payload.len();
+    out[..header.len()].copy_from_slice(header);
+    let body = &mut out[header.len()..size];
+    body.copy_from_slice(payload);
+    if let Some(key) = masking_key {
+        Mask::new(key).apply(body);
+    }
+    size
+}
+
+/// Pings and pongs in the order in which they go out.
+///
+/// ```text
+///   0          start       start + front_left                     end       262
+///   | sent     | rest of a | whole pings and pongs                | free    |
+///              | frame     |
+/// ```
+///
+/// RFC 6455 section 5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
+/// Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame." So when
+/// there is no room for a pong, pongs that wait give way to it, the newest first. Pings never take the room that a pong
+/// needs, and therefore are not dropped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outbox {
+    bytes: [u8; OUTBOX_SIZE],
+    // INVARIANT: start <= start + front_left <= end <= OUTBOX_SIZE
+    start: u16,
+    front_left: u16,
+    end: u16,
+}
+
+/// The outbox has no room for a ping now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OutboxFull;
+
+impl Outbox {
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; OUTBOX_SIZE], start: 0, front_left: 0, end: 0 }
+    }
+
+    /// What waits.
+    pub(super) fn waiting(&self) -> &[u8] {
+        &self.bytes[usize::from(self.start)..usize::from(self.end)]
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Whether the next pong may have to replace one that waits.
+    pub(super) fn is_tight(&self) -> bool {
+        self.room() < MAX_CONTROL_FRAME
+    }
+
+    /// Queues a pong. There is always room for the newest.
+    pub(super) fn push_pong(&mut self, payload: &[u8], masking_key: Option<[u8; 4]>) {
+        let size = EncodedHeader::size_for(payload.len(), masking_key.is_some()) + payload.len();
+        while self.room() < size {
+            if !self.remove_newest_pong() {
+                debug_assert!(false, "pings leave room for a pong");
+                return;
+            }
+        }
+        self.push(Opcode::Pong, payload, masking_key);
+    }
+
+    /// Queues a ping, if that leaves room for the largest pong.
+    pub(super) fn push_ping(
+        &mut self,
+        payload: &[u8],
+        masking_key: impl FnOnce() -> Option<[u8; 4]>,
+    ) -> Result<(), OutboxFull> {
+        // As if it were masked: the key is drawn only if the frame is sent.
+        let size = EncodedHeader::size_for(payload.len(), true) + payload.len();
+        let pongs = self.pongs_size();
+        if self.room() < size || self.room() + pongs < size + MAX_CONTROL_FRAME {
+            return Err(OutboxFull);
+        }
+        self.push(Opcode::Ping, payload, masking_key());
+        Ok(())
+    }
+
+    /// The first `n` waiting bytes are transmitted.
+    pub(super) fn consume(&mut self, n: usize) {
+        let mut left = n;
+        while left > 0 && !self.is_empty() {
+            if self.front_left == 0 {
+                self.front_left = self.frame_size_at(usize::from(self.start)) as u16;
+            }
+            let step = left.min(usize::from(self.front_left));
+            self.start += step as u16;
+            self.front_left -= step as u16;
+            left -= step;
+        }
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Drops all that waits but the rest of a frame that is partly transmitted.
+    pub(super) fn discard_frames(&mut self) {
+        self.end = self.start + self.front_left;
+    }
+
+    /// How many bytes are free, those in front included.
+    fn room(&self) -> usize {
+        OUTBOX_SIZE - usize::from(self.end - self.start)
+    }
+
+    fn push(&mut self, opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) {
+        if self.start > 0 {
+            self.bytes.copy_within(usize::from(self.start)..usize::from(self.end), 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let end = usize::from(self.end);
+        self.end += encode(&mut self.bytes[end..], opcode, payload, masking_key) as u16;
+    }
+
+    /// The size of the frame that begins at `at`; never zero, so that walking ends.
+    fn frame_size_at(&self, at: usize) -> usize {
+        let rest = &self.bytes[at..usize::from(self.end)];
+        encoded_frame(rest).map_or(rest.len(), |frame| frame.size.clamp(1, rest.len()))
+    }
+
+    /// Calls `visit` with the place and size of each pong of which nothing is transmitted yet.
+    fn for_each_pong(&self, mut visit: impl FnMut(usize, usize)) {
+        let mut at = usize::from(self.start + self.front_left);
+        while at < usize::from(self.end) {
+            let size = self.frame_size_at(at);
+            if self.bytes[at] & 0x0F == Opcode::Pong as u8 {
+                visit(at, size);
+            }
+            at += size;
+        }
+    }
+
+    fn pongs_size(&self) -> usize {
+        let mut total = 0;
+        self.for_each_pong(|_, size| total += size);
+        total
+    }
+
+    fn remove_newest_pong(&mut self) -> bool {
+        let mut newest = None;
+        self.for_each_pong(|at, size| newest = Some((at, size)));
+        let Some((at, size)) = newest else { return false };
+        self.bytes.copy_within(at + size..usize::from(self.end), at);
+        self.end -= size as u16;
+        true
+    }
+}
+
+/// The one Close frame that a connection sends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CloseSlot {
+    frame: [u8; MAX_CONTROL_FRAME],
+    len: u8,
+    sent: u8,
+}
+
+impl CloseSlot {
+    pub(super) const fn new() -> Self {
+        Self { frame: [0; MAX_CONTROL_FRAME], len: 0, sent: 0 }
+    }
+
+    /// Whether a Close frame was queued, at any time.
+    pub(super) const fn is_queued(&self) -> bool {
+        self.len > 0
+    }
+
+    /// Whether the Close frame is transmitted.
+    pub(super) const fn is_sent(&self) -> bool {
+        self.len > 0 && self.sent == self.len
+    }
+
+    /// Whether a part of the Close frame is transmitted, but not all of it.
+    pub(super) const fn is_inside_frame(&self) -> bool {
+        self.sent > 0 && self.sent < self.len
+    }
+
+    /// What of it waits.
+    pub(super) fn waiting(&self) -> &[u8] {
+        &self.frame[usize::from(self.sent)..usize::from(self.len)]
+    }
+
+    /// Queues the Close frame with this body of at most 125 bytes.
+    pub(super) fn queue(&mut self, body: &[u8], masking_key: Option<[u8; 4]>) {
+        debug_assert!(!self.is_queued());
+        self.len = encode(&mut self.frame, Opcode::Close, body, masking_key) as u8;
+    }
+
+    /// Whether another Close frame may take its place: there is none, or nothing of it is transmitted.
+    pub(super) const fn is_replaceable(&self) -> bool {
+        self.sent == 0
+    }
+
+    /// Takes back a Close frame of which nothing is transmitted.
+    pub(super) fn withdraw(&mut self) {
+        debug_assert!(self.is_replaceable());
+        self.len = 0;
+    }
+
+    pub(super) fn consume(&mut self, n: usize) {
+        self.sent = self.len.min(self.sent + n.min(MAX_CONTROL_FRAME) as u8);
+    }
+}
+
+/// The body of a Close frame: the code in network byte order, then the reason; or nothing at all.
+pub(super) struct CloseBody {
+    bytes: [u8; MAX_CONTROL_PAYLOAD],
+    len: usize,
+}
+
+impl CloseBody {
+    pub(super) const EMPTY: Self = Self { bytes: [0; MAX_CONTROL_PAYLOAD], len: 0 };
+
+    /// `None` if the reason is longer than 123 bytes.
+    pub(super) fn new(code: u16, reason: &str) -> Option<Self> {
+        let mut bytes = [0; MAX_CONTROL_PAYLOAD];
+        let len = 2 + reason.len();
+        bytes[..2].copy_from_slice(&code.to_be_bytes());
+        bytes.get_mut(2..len)?.copy_from_slice(reason.as_bytes());
+        Some(Self { bytes, len })
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}

@@ -1,0 +1,168 @@
+//! Transmitting: which bytes go out next.
+
+use super::{Connection, Timer};
+use crate::buf::outbound::{Outbound, Slices};
+use crate::time::Instant;
+
+/// What is to be done with the transport, apart from reading and writing.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum TransportAction {
+    /// Nothing.
+    Keep,
+    /// Shut down the writing side, and go on reading (and discarding what [`Connection::receive`] does not want) until
+    /// the end of file or the deadline. Doing it again does no harm.
+    ///
+    /// Closing with input unread makes the kernel send a reset, which can destroy the Close frame on its way.
+    ShutdownWrite,
+    /// Close it. Nothing more will come of this connection.
+    Close,
+}
+
+impl Connection {
+    /// What to transmit next, or `None` if nothing waits.
+    ///
+    /// In this order: the rest of a frame that is partly transmitted, pongs and pings, data, and the Close frame last. After
+    /// [`close_now`](Self::close_now) or a failure there is no more data.
+    ///
+    /// `now` is the time from which the transport has `Config::write_stall_timeout` to take something.
+    pub fn poll_transmit<'t, O: Outbound>(
+        &'t mut self,
+        now: Instant,
+        tx: &'t mut O,
+    ) -> Option<Transmit<'t, O>> {
+        self.settle_output(tx);
+        if !self.has_output(tx) {
+            self.timers.stop(Timer::WriteStall);
+            return None;
+        }
+        if !self.timers.is_running(Timer::WriteStall) && !self.aborted {
+            self.start_timer(Timer::WriteStall, now);
+        }
+        Some(Transmit { connection: self, tx, now })
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) would give something: whether to wait for the transport to be
+    /// writable.
+    pub fn wants_transmit<O: Outbound>(&self, tx: &O) -> bool {
+        // Data that is about to be discarded does not count; what is partly transmitted does.
+        let data = if self.discard_output { tx.frame_left() } else { tx.buffered() };
+        data > 0 || self.has_control_output() || self.keepalive.due
+    }
+
+    /// What to do with the transport. Ask after transmitting what the transport takes without waiting.
+    ///
+    /// RFC 6455 section 7.1.1: "the server MUST close [the TCP connection] first" so that the client does not keep the
+    /// waiting state; the client waits for that, within `Config::close_timeout`.
+    pub fn transport_action<O: Outbound>(&self, tx: &O) -> TransportAction {
+        if self.is_over() {
+            return TransportAction::Close;
+        }
+        // A failed connection is not read from any more, whichever end this is.
+        let done = self.error.is_some() || self.is_clean() && !self.role.is_client();
+        if done && !self.wants_transmit(tx) { TransportAction::ShutdownWrite } else { TransportAction::Keep }
+    }
+
+    /// Drops output that is not to be sent any more, and queues the keepalive ping if there is room for it now.
+    fn settle_output<O: Outbound>(&mut self, tx: &mut O) {
+        if self.discard_output {
+            tx.discard_frames();
+        }
+        if self.keepalive.due {
+            let role = &mut self.role;
+            let pushed = self.outbox.push_ping(&self.keepalive.payload(), || role.next_key());
+            self.keepalive.due = pushed.is_err();
+        }
+    }
+
+    fn has_output<O: Outbound>(&self, tx: &O) -> bool {
+        tx.buffered() > 0 || self.has_control_output()
+    }
+
+    fn has_control_output(&self) -> bool {
+        !self.outbox.is_empty() || (self.close.is_queued() && !self.close.is_sent())
+    }
+}
+
+/// What to transmit next: slices in order, to be written by one vectored write or several plain ones.
+///
+/// ```
+/// # use ws_proto::{CloseCode, Config, Connection, Instant, Role, SendBuf};
+/// # let mut conn = Connection::new(Role::Server, Config::default(), Instant::ZERO);
+/// # let mut tx = SendBuf::new([0; 64]);
+/// # let now = Instant::ZERO;
+/// # fn write(bytes: &[u8]) -> usize { bytes.len() }
+/// # conn.close(now, CloseCode::NORMAL, "bye").unwrap();
+/// while let Some(mut transmit) = conn.poll_transmit(now, &mut tx) {
+///     let written = write(transmit.slices()[0]); // or vectored: all of them
+///     transmit.advance(written);
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Transmit<'t, O> {
+    connection: &'t mut Connection,
+    tx: &'t mut O,
+    now: Instant,
+}
+
+impl<O: Outbound> Transmit<'_, O> {
+    /// The slices, at least one, none of them empty.
+    pub fn slices(&self) -> Slices<'_> {
+        let Connection { outbox, close, .. } = &*self.connection;
+        let (front, all) = (self.tx.frame_left(), self.tx.buffered());
+        let mut slices = Slices::new();
+        if close.is_inside_frame() {
+            slices.push(close.waiting());
+        }
+        if front > 0 {
+            self.tx.slices(0, front, &mut slices);
+        }
+        slices.push(outbox.waiting());
+        if all > front {
+            self.tx.slices(front, all, &mut slices);
+        }
+        // Only behind all of the data; which may be more than there are slices for.
+        if !close.is_inside_frame() && slices_cover(&slices, all + outbox.waiting().len()) {
+            slices.push(close.waiting());
+        }
+        slices
+    }
+
+    /// Says that the first `n` bytes of the slices are transmitted.
+    ///
+    /// More than the slices have is a mistake of the caller's or a lying transport; the surplus is ignored.
+    pub fn advance(&mut self, n: usize) {
+        if n == 0 {
+            return;
+        }
+        let Connection { outbox, close, timers, .. } = &mut *self.connection;
+        let mut left = n;
+        let mut step = |waiting: usize| {
+            let step = left.min(waiting);
+            left -= step;
+            step
+        };
+        let (front, all) = (self.tx.frame_left(), self.tx.buffered());
+        if close.is_inside_frame() {
+            close.consume(step(close.waiting().len()));
+        }
+        let data = step(front);
+        outbox.consume(step(outbox.waiting().len()));
+        let data = data + if outbox.is_empty() { step(all - front) } else { 0 };
+        if data > 0 {
+            self.tx.consume(data);
+        }
+        if data == all {
+            close.consume(step(close.waiting().len()));
+        }
+        debug_assert_eq!(left, 0, "advanced beyond the slices");
+        // The transport makes progress; whatever waits now has the full time again.
+        timers.stop(Timer::WriteStall);
+        if self.connection.has_output(self.tx) && !self.connection.aborted {
+            self.connection.start_timer(Timer::WriteStall, self.now);
+        }
+    }
+}
+
+fn slices_cover(slices: &Slices<'_>, bytes: usize) -> bool {
+    slices.iter().map(|slice| slice.len()).sum::<usize>() == bytes
+}
