@@ -66,6 +66,20 @@ impl Connection {
         self.error.map_or(Ok(()), Err)
     }
 
+    /// Says that the transport failed, in either direction: nothing more can be transmitted.
+    ///
+    /// If reading is still possible, read and receive what the peer sent before, and say this then. The connection is over:
+    /// [`transport_action`](Self::transport_action) is to close.
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive_eof`](Self::receive_eof).
+    pub fn transport_failed(&mut self) -> Result<(), Error> {
+        let result = self.receive_eof();
+        self.abort();
+        result
+    }
+
     /// Fails the connection, once: the Close frame with the right code goes out next, and nothing after it.
     pub(super) fn fail(&mut self, now: Instant, error: Error) {
         if self.error.is_some() {

@@ -52,10 +52,7 @@ impl Connection {
     /// `Full`, `MessageTooBig`, `MessageInProgress` or `Closing`. Nothing is queued then.
     #[inline]
     pub fn send<O: Outbound>(&mut self, tx: &mut O, message: Message<'_>) -> Result<(), SendError> {
-        self.check_open()?;
-        if self.outgoing.unfinished.is_some() {
-            return Err(SendError::MessageInProgress);
-        }
+        self.check_message()?;
         self.push_message(tx, message.kind().opcode(), message.as_bytes(), true)
     }
 
@@ -91,11 +88,12 @@ impl Connection {
     }
 
     /// Queues a message whose payload is owned. If it is large and this is a server, it is not copied but transmitted
-    /// from where it is, and dropped afterwards. A text is checked to be UTF-8.
+    /// from where it is, and dropped afterwards. A text is checked to be UTF-8; see
+    /// [`send_owned_text`](Self::send_owned_text) for one that is known to be.
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), and `InvalidUtf8`; the payload comes back.
+    /// As for [`send`](Self::send), and `InvalidUtf8`; the payload comes back, and nothing is queued.
     #[cfg(feature = "alloc")]
     pub fn send_owned<B: AsRef<[u8]>>(
         &mut self,
@@ -103,32 +101,53 @@ impl Connection {
         kind: Kind,
         payload: B,
     ) -> Result<(), (SendError, B)> {
+        if kind == Kind::Text && core::str::from_utf8(payload.as_ref()).is_err() {
+            return Err((SendError::InvalidUtf8, payload));
+        }
+        self.push_owned(tx, kind.opcode(), payload, |payload| payload)
+    }
+
+    /// The same as [`send_owned`](Self::send_owned) for text of a type that cannot be anything but UTF-8, such as
+    /// `String`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send); the text comes back, and nothing is queued.
+    #[cfg(feature = "alloc")]
+    pub fn send_owned_text<B, T>(&mut self, tx: &mut SendQueue<B>, text: T) -> Result<(), (SendError, T)>
+    where
+        B: AsRef<[u8]>,
+        T: AsRef<str> + AsRef<[u8]> + Into<B>,
+    {
+        self.push_owned(tx, Opcode::Text, text, T::into)
+    }
+
+    #[cfg(feature = "alloc")]
+    fn push_owned<B: AsRef<[u8]>, P: AsRef<[u8]>>(
+        &mut self,
+        tx: &mut SendQueue<B>,
+        opcode: Opcode,
+        payload: P,
+        into: impl FnOnce(P) -> B,
+    ) -> Result<(), (SendError, P)> {
         use crate::buf::outbound::sealed::Sealed as _;
 
         let bytes = payload.as_ref();
-        if kind == Kind::Text && core::str::from_utf8(bytes).is_err() {
-            return Err((SendError::InvalidUtf8, payload));
+        let stays = !self.role.is_client() && bytes.len() <= self.config.fragment_size;
+        let header = EncodedHeader::new(true, opcode, bytes.len(), None);
+        let queued = self.check_message().and_then(|()| {
+            if stays {
+                Ok(tx.reserve(header.as_slice().len().saturating_add(bytes.len()))?)
+            } else {
+                // Masked or cut into fragments: written anew.
+                self.push_message(tx, opcode, bytes, true)
+            }
+        });
+        match queued {
+            Err(error) => return Err((error, payload)),
+            Ok(()) if stays => tx.push_owned(header, into(payload), true),
+            Ok(()) => {}
         }
-        if self.role.is_client() || bytes.len() > self.config.fragment_size {
-            let message = self.check_open().and_then(|()| {
-                if self.outgoing.unfinished.is_some() {
-                    return Err(SendError::MessageInProgress);
-                }
-                self.push_message(tx, kind.opcode(), bytes, true)
-            });
-            return message.map_err(|error| (error, payload));
-        }
-        if let Err(error) = self.check_open() {
-            return Err((error, payload));
-        }
-        if self.outgoing.unfinished.is_some() {
-            return Err((SendError::MessageInProgress, payload));
-        }
-        let header = EncodedHeader::new(true, kind.opcode(), bytes.len(), None);
-        if let Err(no_room) = tx.reserve(header.as_slice().len().saturating_add(bytes.len())) {
-            return Err((no_room.into(), payload));
-        }
-        tx.push_owned(header, payload, true);
         Ok(())
     }
 
@@ -172,6 +191,12 @@ impl Connection {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether a whole message may be sent now.
+    fn check_message(&self) -> Result<(), SendError> {
+        self.check_open()?;
+        if self.outgoing.unfinished.is_some() { Err(SendError::MessageInProgress) } else { Ok(()) }
     }
 
     const fn check_control(&self, payload: &[u8]) -> Result<(), SendError> {
