@@ -1,0 +1,280 @@
+//! Everything of a connection but its receive buffer: so that an event, which borrows that buffer, and the means to answer
+//! it can be handed out side by side.
+
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ws_proto::{Connection, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction};
+
+use crate::error::Error;
+use crate::message::Message;
+use crate::timer::Timer;
+
+/// The transport, the connection, its output, and its timer.
+#[derive(Debug)]
+pub(crate) struct Driver<IO> {
+    pub(crate) io: IO,
+    pub(crate) conn: Connection,
+    pub(crate) tx: SendQueue<Bytes>,
+    pub(crate) timer: Timer,
+    /// A message that a `Sink` took and that found no room yet. Nothing is sent before it.
+    pending: Option<Message>,
+    /// The transport has bytes that it was not yet asked to flush.
+    unflushed: bool,
+    shut_down: bool,
+    eof: bool,
+    /// The transport failed; to be reported once.
+    failure: Option<io::Error>,
+    /// Writing is in vain: what is queued is discarded, what arrived before is still received.
+    write_failed: bool,
+    /// Whoever uses this was told the error.
+    told: bool,
+    /// The connection is wound up.
+    pub(crate) done: bool,
+}
+
+impl<IO> Driver<IO> {
+    pub(crate) fn new(io: IO, conn: Connection, tx: SendQueue<Bytes>, timer: Timer) -> Self {
+        Self {
+            io,
+            conn,
+            tx,
+            timer,
+            pending: None,
+            unflushed: false,
+            shut_down: false,
+            eof: false,
+            failure: None,
+            write_failed: false,
+            told: false,
+            done: false,
+        }
+    }
+
+    /// Lets deadlines that have passed take effect.
+    pub(crate) fn check_deadlines(&mut self, rx: Option<&mut RecvBuf<Vec<u8>>>) {
+        let now = self.timer.now();
+        if self.conn.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.conn.handle_timeout(now);
+            // A connection that is woken by nothing but its timer is idle: it keeps no memory.
+            self.tx.shrink();
+            if let Some(rx) = rx {
+                rx.shrink(0);
+            }
+        }
+    }
+
+    /// Queues a message, or gives it back with the reason.
+    pub(crate) fn queue(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+        let (conn, tx) = (&mut self.conn, &mut self.tx);
+        match message {
+            Message::Binary(payload) => conn
+                .send_owned(tx, Kind::Binary, payload)
+                .map_err(|(error, payload)| (error, Message::Binary(payload))),
+            Message::Text(text) => {
+                conn.send_owned_text(tx, text).map_err(|(error, text)| (error, Message::Text(text)))
+            }
+            Message::Ping(payload) => conn.ping(&payload).map_err(|error| (error, Message::Ping(payload))),
+            Message::Pong(payload) => conn.pong(&payload).map_err(|error| (error, Message::Pong(payload))),
+            Message::Close(frame) => {
+                let now = self.timer.now();
+                conn.close(now, frame.code, &frame.reason).map_err(|error| (error, Message::Close(frame)))
+            }
+        }
+    }
+
+    /// Takes a message for which [`poll_ready`](Self::poll_ready) said there is room: into the queue, or if that is full
+    /// into the one place in front of it.
+    pub(crate) fn start_send(&mut self, message: Message) -> Result<(), SendError> {
+        if self.pending.is_some() {
+            return Err(SendError::Full);
+        }
+        match self.queue(message) {
+            Err((SendError::Full, message)) => {
+                self.pending = Some(message);
+                Ok(())
+            }
+            other => other.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Why the connection failed, if it did and nobody was told yet.
+    pub(crate) fn take_error(&mut self) -> Option<Error> {
+        let failure = self.failure.take().map(Error::Io);
+        let error = failure.or_else(|| self.conn.error().map(Error::Connection));
+        if core::mem::replace(&mut self.told, error.is_some() || self.told) { None } else { error }
+    }
+
+    /// There is nothing left to do: memory is given back, and nothing more comes of this.
+    pub(crate) fn finish(&mut self) {
+        self.done = true;
+        self.pending = None;
+        self.tx = SendQueue::new();
+    }
+
+    /// The transport failed for good. After a Close frame of the peer that is how connections end.
+    fn fail(&mut self, error: io::Error) {
+        if self.conn.peer_close().is_none() && self.conn.error().is_none() {
+            self.failure.get_or_insert(error);
+        }
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
+    /// Writes until nothing waits, and flushes the transport then. A transport that fails is remembered, and what is queued
+    /// then is discarded: the peer may have said why before.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match ready!(self.poll_write_fallibly(cx)) {
+            Ok(()) => {}
+            Err(error) => {
+                self.fail(error);
+                self.write_failed = true;
+                self.tx = SendQueue::new();
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_fallibly(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write_failed {
+            return Poll::Ready(Ok(()));
+        }
+        let now = self.timer.now();
+        loop {
+            while let Some(mut transmit) = self.conn.poll_transmit(now, &mut self.tx) {
+                let slices = transmit.slices();
+                let io = Pin::new(&mut self.io);
+                let (written, offered) = if slices.len() > 1 && io.is_write_vectored() {
+                    let (slices, len) = slices.to_io_slices();
+                    debug_assert!(len <= MAX_SLICES);
+                    let offered = slices[..len].iter().map(|slice| slice.len()).sum();
+                    (ready!(io.poll_write_vectored(cx, &slices[..len]))?, offered)
+                } else {
+                    (ready!(io.poll_write(cx, slices[0]))?, slices[0].len())
+                };
+                if written == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                if written > offered {
+                    return Poll::Ready(Err(lie("wrote", written, offered)));
+                }
+                transmit.advance(written);
+                self.unflushed = true;
+            }
+            // There is room now for what waited in front of the queue.
+            match self.pending.take().map(|message| self.queue(message)) {
+                None => break,
+                Some(Err((SendError::Full, message))) => {
+                    self.pending = Some(message);
+                    break;
+                }
+                // The connection began to close in between; what it refuses now is lost as what it queued is.
+                Some(_) => {}
+            }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once. `Ready` if that brought something, be it the end.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<()> {
+        if self.eof {
+            return Poll::Pending;
+        }
+        let mut buf = ReadBuf::new(rx.spare_mut());
+        let room = buf.remaining();
+        let result = match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
+            Poll::Ready(result) => result.map(|()| buf.filled().len()),
+            Poll::Pending if self.write_failed => Ok(0),
+            Poll::Pending => return Poll::Pending,
+        };
+        match result {
+            Ok(n) if n > room => self.end(Some(lie("read", n, room))),
+            Ok(0) => self.end(None),
+            Ok(n) => rx.commit(n),
+            Err(error) => self.end(Some(error)),
+        }
+        Poll::Ready(())
+    }
+
+    /// Nothing more will arrive.
+    fn end(&mut self, error: Option<io::Error>) {
+        self.eof = true;
+        let failed = error.is_some();
+        if let Some(error) = error {
+            self.fail(error);
+        }
+        // Whether that is an error is known to the connection, and is told when it is wound up.
+        let _ = if self.write_failed || failed { self.conn.transport_failed() } else { self.conn.receive_eof() };
+    }
+
+    /// Does with the transport what the connection asks for. `Ready` if that was the last.
+    pub(crate) fn poll_wind_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let action = self.conn.transport_action(&self.tx);
+        if action != TransportAction::Keep && !self.shut_down {
+            // An error here means that the transport is gone, which reading tells as well.
+            self.shut_down = Pin::new(&mut self.io).poll_shutdown(cx).is_ready();
+        }
+        if action == TransportAction::Close { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Ready when a message can be queued.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.pending.is_none() && !self.done {
+            return Poll::Ready(Ok(()));
+        }
+        match self.poll_flush(cx)? {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending if self.pending.is_none() => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Queues with `send`, and waits while that finds no room.
+    pub(crate) async fn send_with(
+        &mut self,
+        send: impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        poll_fn(|cx| {
+            loop {
+                ready!(self.poll_ready(cx))?;
+                match send(&mut self.conn, &mut self.tx) {
+                    Err(SendError::Full) => ready!(self.poll_flush(cx))?,
+                    other => return Poll::Ready(other.map_err(Error::Send)),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Ready when everything that was queued is with the transport; with an error if the connection ended before. The
+    /// error is told once; winding up is left to whoever receives.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.done {
+            return Poll::Ready(Err(SendError::Closing.into()));
+        }
+        loop {
+            self.check_deadlines(None);
+            let written = self.poll_write(cx);
+            if self.failure.is_some() || self.conn.error().is_some() {
+                return Poll::Ready(Err(self.take_error().unwrap_or(Error::Send(SendError::Closing))));
+            }
+            if written.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.timer.poll(cx, self.conn.poll_timeout()));
+        }
+    }
+}
+
+/// A transport that claims more than it was offered is not to be believed in anything.
+pub(crate) fn lie(what: &str, claimed: usize, offered: usize) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the transport {what} {claimed} bytes of {offered}"))
+}

@@ -1,0 +1,42 @@
+//! What can go wrong, and a handshake that the server refused.
+
+use std::io;
+
+use ws_proto::SendError;
+use ws_proto::handshake::HandshakeError;
+
+/// Why something failed.
+///
+/// [`Send`](Self::Send) is about one call; the connection goes on. Everything else ends the connection: it is reported once, by
+/// whichever call comes first, and after that there is nothing more to receive.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol, exceeded a limit or missed a deadline. It has been told with a Close frame as far as
+    /// it listened.
+    #[error(transparent)]
+    Connection(#[from] ws_proto::Error),
+    /// The opening handshake is not one. A server has already answered with the status that belongs to the error.
+    #[error("opening handshake: {0}")]
+    Handshake(#[from] HandshakeError),
+    /// The transport failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The server answered the opening handshake with something other than 101.
+    #[error("the server refused the opening handshake with status {}", .0.status)]
+    Rejected(Box<Rejection>),
+    /// The call was wrong, or came after the connection began to close. Nothing was sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+/// The response of a server that did not accept the opening handshake.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rejection {
+    /// The status code, such as 401 or 302.
+    pub status: u16,
+    /// The header fields, in their order; names as they were sent.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// What of the body had arrived together with the head. The rest is not waited for.
+    pub body_prefix: Vec<u8>,
+}

@@ -1,0 +1,92 @@
+//! The means to answer an event while it lies in the receive buffer.
+
+use core::future::poll_fn;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_proto::{CloseCode, Kind};
+
+use crate::driver::Driver;
+use crate::error::Error;
+use crate::message::Message;
+
+/// Answers the event that it was received with, while that still borrows the receive buffer: an echo copies the payload
+/// once, into the output.
+///
+/// What is sent here is queued. It goes out together with what else is queued when [`WebSocket::next`] finds nothing more to
+/// receive, or when the queue is full, or on [`flush`](Self::flush); so that a batch of small messages is answered with
+/// one write.
+///
+/// [`WebSocket::next`]: crate::WebSocket::next
+#[derive(Debug)]
+pub struct Reply<'w, IO> {
+    driver: &'w mut Driver<IO>,
+}
+
+impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
+    pub(crate) fn new(driver: &'w mut Driver<IO>) -> Self {
+        Self { driver }
+    }
+
+    /// Queues a message; waits only while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if it cannot be sent now or ever; any other if the connection ended while this waited.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued. It is never queued in part, or twice.
+    pub async fn send(&mut self, message: ws_proto::Message<'_>) -> Result<(), Error> {
+        self.driver.send_with(|conn, tx| conn.send(tx, message)).await
+    }
+
+    /// Queues an owned message; waits only while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is either not queued or queued whole.
+    pub async fn send_owned(&mut self, message: Message) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_ready(cx)).await?;
+        Ok(self.driver.start_send(message)?)
+    }
+
+    /// Queues a part of a message, `fin` with the last; waits only while the queue is full. See
+    /// [`ws_proto::Connection::send_fragment`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the part is not queued.
+    pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
+        self.driver.send_with(|conn, tx| conn.send_fragment(tx, kind, bytes, fin)).await
+    }
+
+    /// Begins the closing handshake, behind what is queued. Go on receiving until there is nothing more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] for codes and reasons that cannot be sent, or if the connection is closing already.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        Ok(self.driver.conn.close(self.driver.timer.now(), code, reason)?)
+    }
+
+    /// Waits until everything that was queued is with the transport.
+    ///
+    /// # Errors
+    ///
+    /// If the connection ends before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what is queued stays queued.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_flush(cx)).await
+    }
+}
