@@ -8,7 +8,9 @@ pub const PAGE: &str = include_str!("page.html");
 
 /// Says that the server is ready: one line on standard output for programs, and hints on standard error for people.
 pub fn announce(addr: SocketAddr, client: &str) {
-    eprintln!("open http://{addr}/ in a browser, or run: cargo run --release --example {client} ws://{addr}/");
+    eprintln!(
+        "open http://{addr}/ in a browser, or run: cargo run --release --example {client} ws://{addr}/"
+    );
     println!("listening on {addr}");
 }
 

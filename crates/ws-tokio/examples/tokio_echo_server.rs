@@ -60,7 +60,7 @@ async fn serve_connection(
 ) {
     let opened = tokio::select! {
         opened = open(stream, &args) => opened,
-        _ = leaving.wait_for(|leaving| *leaving) => return,
+        () = told_to_leave(&mut leaving) => return,
     };
     let mut ws = match opened {
         Ok(Some(ws)) => ws,
@@ -69,13 +69,17 @@ async fn serve_connection(
     };
     let result = tokio::select! {
         result = echo(&mut ws) => result,
-        _ = leaving.wait_for(|leaving| *leaving) => ws.close(CloseCode::GOING_AWAY, "the server stops").await,
+        () = told_to_leave(&mut leaving) => ws.close(CloseCode::GOING_AWAY, "the server stops").await,
     };
     match result {
         Ok(()) => {
             let connection = ws.connection();
             let code = |code: Option<CloseCode>| code.map_or("nothing".to_owned(), |code| code.to_string());
-            eprintln!("{peer} closed: we said {}, they said {}", code(connection.local_close()), code(connection.peer_close()));
+            eprintln!(
+                "{peer} closed: we said {}, they said {}",
+                code(connection.local_close()),
+                code(connection.peer_close())
+            );
         }
         Err(error) => eprintln!("{peer} failed: {error}"),
     }
@@ -106,6 +110,12 @@ async fn echo(ws: &mut WebSocket<TcpStream>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Waits until everybody is to leave.
+async fn told_to_leave(leaving: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone, which is as good a reason.
+    let _ = leaving.wait_for(|leaving| *leaving).await;
 }
 
 /// Waits until somebody wants the server to stop: SIGTERM or SIGINT.

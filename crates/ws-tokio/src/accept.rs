@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::handshake::{AcceptOptions, HandshakeError, HandshakeLimits, Request, Response, ServerHandshake};
+use ws_proto::handshake::{
+    AcceptOptions, HandshakeError, HandshakeLimits, Request, Response, ServerHandshake,
+};
 use ws_proto::{Config, Instant, Role, SendQueue};
 
 use crate::error::Error;
@@ -66,6 +68,10 @@ pub struct IncomingRequest<IO> {
 
 impl<IO> IncomingRequest<IO> {
     /// The request: its path, its headers, the subprotocols it offers.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the request is complete when this type exists.
     pub fn request(&self) -> Result<Request<'_>, HandshakeError> {
         self.handshake.request(&self.exchange.rx).ok_or(HandshakeError::Incomplete)
     }

@@ -104,9 +104,13 @@ impl<IO> Driver<IO> {
 
     /// Why the connection failed, if it did and nobody was told yet.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
+        if self.told {
+            return None;
+        }
         let failure = self.failure.take().map(Error::Io);
         let error = failure.or_else(|| self.conn.error().map(Error::Connection));
-        if core::mem::replace(&mut self.told, error.is_some() || self.told) { None } else { error }
+        self.told = error.is_some();
+        error
     }
 
     /// There is nothing left to do: memory is given back, and nothing more comes of this.
@@ -212,7 +216,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.fail(error);
         }
         // Whether that is an error is known to the connection, and is told when it is wound up.
-        let _ = if self.write_failed || failed { self.conn.transport_failed() } else { self.conn.receive_eof() };
+        let _ =
+            if self.write_failed || failed { self.conn.transport_failed() } else { self.conn.receive_eof() };
     }
 
     /// Does with the transport what the connection asks for. `Ready` if that was the last.
@@ -263,7 +268,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         loop {
             self.check_deadlines(None);
             let written = self.poll_write(cx);
-            if self.failure.is_some() || self.conn.error().is_some() {
+            if self.told || self.failure.is_some() || self.conn.error().is_some() {
                 return Poll::Ready(Err(self.take_error().unwrap_or(Error::Send(SendError::Closing))));
             }
             if written.is_ready() {

@@ -68,6 +68,13 @@ impl From<String> for Utf8Bytes {
     }
 }
 
+/// Does not copy.
+impl From<Utf8Bytes> for Bytes {
+    fn from(text: Utf8Bytes) -> Self {
+        text.bytes
+    }
+}
+
 /// Checks, and does not copy.
 impl TryFrom<Bytes> for Utf8Bytes {
     type Error = core::str::Utf8Error;
