@@ -52,7 +52,7 @@ fn section_5_2_every_pair_of_first_bytes_has_the_verdict_of_the_rfc_at_the_offen
                 let expected = oracle(first, second, is_server, in_message);
                 let context = (first, second, is_server, in_message);
                 let role = if is_server { ws_proto::Role::Server } else { client_role() };
-                let mut end = Endpoint::with(role, Config::default(), [0; 160], SendBuf::new([0; 8]));
+                let mut end = Endpoint::with(role, Config::default(), [0; 512], SendBuf::new([0; 8]));
                 end.hear_bytes(&prologue);
 
                 end.hear_bytes(&[first]);
