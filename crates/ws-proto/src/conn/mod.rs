@@ -223,8 +223,10 @@ impl Connection {
     }
 
     /// Whether there is nothing left to do but to close the transport.
+    ///
+    /// A peer that ended its side may still listen, so a Close frame that waits is given its time.
     const fn is_over(&self) -> bool {
-        self.aborted || (self.eof && (self.error.is_some() || self.close.is_sent()))
+        self.aborted || (self.eof && self.close.is_sent())
     }
 
     fn handle_due(&mut self, timer: Timer, now: Instant) {
