@@ -81,7 +81,7 @@ pub enum State {
 /// ```
 ///
 /// A connection fails once. From then on [`receive`](Self::receive) gives the same [`Error`] every time, and
-/// [`poll_transmit`](Self::poll_transmit) no more than the Close frame with the code that belongs to it.
+/// [`poll_transmit`](Self::poll_transmit) what was queued before and the Close frame with the code that belongs to it.
 #[derive(Debug)]
 pub struct Connection {
     role: Role,
