@@ -18,7 +18,7 @@ pub(super) struct AcceptKey([u8; ACCEPT_LEN]);
 
 impl AcceptKey {
     /// RFC 6455 section 4.2.2: "concatenating this value with the string ..., taking the SHA-1 hash of this concatenated
-    /// value to obtain a 20-byte value and base64-encoding this 20-byte hash".
+    /// value to obtain a 20-byte value, and base64-encoding ... this 20-byte hash".
     pub(super) fn answering(key: &[u8]) -> Self {
         let mut sha1 = Sha1::new();
         sha1.update(key);

@@ -143,7 +143,7 @@ impl<'a> ClientRequest<'a> {
 ///               │  deadline: error         ▼
 ///               └─────────────────────► close
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ClientHandshake {
     reader: HeadReader,
     expected: AcceptKey,
@@ -233,10 +233,10 @@ impl ClientHandshake {
                 _ if name.eq_ignore_ascii_case("Sec-WebSocket-Accept") => accept.add(value),
                 _ if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") => subprotocol.add(value),
                 // None is offered yet. An empty list uses none.
-                _ if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions") => {
-                    if list(value).next().is_some() {
-                        return Err(HandshakeError::UnexpectedExtension);
-                    }
+                _ if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions")
+                    && list(value).next().is_some() =>
+                {
+                    return Err(HandshakeError::UnexpectedExtension);
                 }
                 _ => {}
             }

@@ -8,7 +8,7 @@ use crate::buf::storage::Storage;
 use crate::time::Instant;
 
 /// Reads one head out of a receive buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HeadReader {
     limits: HandshakeLimits,
     deadline: Instant,

@@ -103,8 +103,8 @@ pub(super) fn status_line<O: Outbound>(head: &mut HeadWriter<'_, O>, status: u16
     head.text("\r\n");
     if status == 426 {
         // RFC 9110 section 15.5.22: "The server MUST send an Upgrade header field in a 426 response to indicate the
-        // required protocol(s)", and section 7.8 wants it to be listed in Connection. RFC 6455 section 4.4: "the server
-        // MUST respond with ... all versions it is willing to use".
+        // required protocol(s)", and section 7.8 wants it to be listed in Connection. RFC 6455 section 4.4: "it
+        // MUST respond with a |Sec-WebSocket-Version| header field ... containing all versions it is willing to use".
         head.field("Connection", "close, Upgrade");
         head.field("Upgrade", "websocket");
         head.field("Sec-WebSocket-Version", "13");
@@ -168,8 +168,8 @@ pub(super) fn is_field_value(value: &str) -> bool {
     value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
 }
 
-/// Headers that are the handshake's own in each direction. `Sec-` headers beyond those of the RFC are included, for "names
-/// beginning with Sec-WebSocket-" are the protocol's.
+/// Headers that are the handshake's own in each direction, or would announce a body. All names that begin with
+/// `Sec-WebSocket-` are included: an extension is not negotiated behind the connection's back.
 pub(super) fn is_handshake_header(name: &str) -> bool {
     const NAMES: [&str; 4] = ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"];
     const PREFIX: &str = "Sec-WebSocket-";

@@ -269,7 +269,7 @@ impl<'b> Fields<'b> {
         for (name, value) in headers {
             match name {
                 _ if name.eq_ignore_ascii_case("Connection") => {
-                    fields.connection |= has_token(value, "upgrade")
+                    fields.connection |= has_token(value, "upgrade");
                 }
                 _ if name.eq_ignore_ascii_case("Content-Length") => fields.body |= value != b"0",
                 _ if name.eq_ignore_ascii_case("Host") => fields.host.add(value),

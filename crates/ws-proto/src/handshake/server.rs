@@ -29,7 +29,7 @@ use crate::time::Instant;
 ///          a fault, a limit, the deadline: error,      └─────────────────┘
 ///          respond
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerHandshake {
     reader: HeadReader,
 }

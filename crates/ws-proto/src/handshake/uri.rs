@@ -10,7 +10,7 @@ use super::error::HandshakeError;
 /// A URI to connect to: `ws://` or `wss://`, a host, and perhaps a port, a path and a query.
 ///
 /// `http://` and `https://` are taken for the same, as browsers do. Nothing is decoded or normalised; what is not valid is
-/// refused and not repaired (RFC 6455 section 4.1: "If any of the components are invalid ... the client MUST fail").
+/// refused and not repaired (RFC 6455 section 4.1: "If any of the components are invalid, the client MUST _Fail the WebSocket Connection_").
 ///
 /// ```
 /// use ws_proto::handshake::Uri;
@@ -49,7 +49,8 @@ impl<'u> Uri<'u> {
             _ if is_one_of(scheme, ["wss", "https"]) => true,
             _ => return Err(UriError::Scheme),
         };
-        // RFC 6455 section 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used".
+        // RFC 6455 section 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used
+        // on these URIs."
         if rest.contains('#') {
             return Err(UriError::Fragment);
         }
@@ -97,7 +98,7 @@ impl<'u> Uri<'u> {
         Resource { path: self.path(), query: self.query.unwrap_or("") }
     }
 
-    /// The value of the `Host` header: with the port only if it "is not the default port" (RFC 6455 section 4.1).
+    /// The value of the `Host` header: the port only "when not using the default port" (RFC 6455 section 4.1).
     pub fn host_header(&self) -> impl fmt::Display + 'u {
         let port = Some(self.port()).filter(|&port| port != self.default_port());
         Authority { port, ..self.authority }
