@@ -1,5 +1,7 @@
 //! The client's side of the opening handshake, RFC 6455 sections 3 and 4.1.
 #![cfg(feature = "handshake")]
+// A panic is how a helper fails.
+#![allow(clippy::unwrap_used)]
 
 mod handshake_support;
 
@@ -162,13 +164,7 @@ fn section_3_an_invalid_uri_is_refused_with_the_reason() {
         ("ws://a/[b]", UriError::InvalidCharacter),
         ("ws://a/?\"<>`{|}^", UriError::InvalidCharacter),
     ] {
-        let outcome = Uri::parse(uri);
-        // A colon too many in a name may be seen as either.
-        if uri == "ws://::1" {
-            assert!(outcome.is_err());
-        } else {
-            assert_eq!(outcome, Err(HandshakeError::InvalidUri(reason)), "{uri}");
-        }
+        assert_eq!(Uri::parse(uri), Err(HandshakeError::InvalidUri(reason)), "{uri}");
     }
 }
 
@@ -182,10 +178,10 @@ fn section_4_1_each_demand_on_the_response_has_its_error() {
         ("HTTP", "HTTP/1.1 101 \u{e4}\t!", Ok(())),
         ("HTTP", "HTTP/1.0 101 x", Err(E::HttpVersion { major: 1, minor: 0 })),
         ("HTTP", "HTTP/2.0 101 x", Err(E::HttpVersion { major: 2, minor: 0 })),
-        // 1. "If the status code received from the server is not 101, the client handles the response per HTTP"
+        // 1. "If the status code received from the server is not 101, the client handles the response per
+        // HTTP"
         ("HTTP", "HTTP/1.1 200 OK", Err(E::Rejected { status: 200 })),
         ("HTTP", "HTTP/1.0 404 Not Found", Err(E::Rejected { status: 404 })),
-        ("HTTP", "HTTP/1.1 102 x", Err(E::Rejected { status: 102 })),
         ("HTTP", "HTTP/1.1 999 x", Err(E::Rejected { status: 999 })),
         ("HTTP", "HTTP/1.1 1010 x", Err(E::Malformed(HttpFault::StartLine))),
         ("HTTP", "HTTP/1.1 001 x", Err(E::Malformed(HttpFault::StartLine))),
@@ -262,6 +258,21 @@ fn section_4_1_a_refusal_can_be_looked_at_with_the_beginning_of_its_body() {
     assert_eq!(response.header("www-authenticate"), Some(&b"Basic"[..]));
     assert_eq!(response.headers().count(), 2);
     assert_eq!(response.body_prefix(), b"body");
+}
+
+#[test]
+fn rfc_9110_section_15_2_interim_responses_before_the_final_one_are_passed_over() {
+    let request = request("ws://a");
+    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let bytes = format!("{interim}{RESPONSE}behind");
+    for cut in 0..interim.len() + RESPONSE.len() {
+        let (complete, mut handshake, mut rx) = client(&request, &bytes.as_bytes()[..cut]);
+        assert_eq!(complete, Ok(false));
+        rx.extend_from_slice(&bytes.as_bytes()[cut..]);
+        assert_eq!(handshake.poll_receive(Instant::ZERO, &mut rx), Ok(true), "{cut}");
+        handshake.finish(&request, &rx).unwrap();
+        assert_eq!(handshake.response(&rx).unwrap().body_prefix(), b"behind");
+    }
 }
 
 #[test]
