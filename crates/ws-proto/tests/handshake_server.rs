@@ -1,5 +1,7 @@
 //! The server's side of the opening handshake, RFC 6455 section 4.2.
 #![cfg(feature = "handshake")]
+// A panic is how a helper fails.
+#![allow(clippy::unwrap_used)]
 
 mod handshake_support;
 
@@ -87,7 +89,8 @@ fn section_4_2_1_each_demand_on_the_request_has_its_error() {
         ("Host", "Host: [::1]:8080", Ok(()), 0),
         ("Host", "host:\tA.example:65535 \t", Ok(()), 0),
         ("Host", "Host: a\r\nHost: a", Err(E::RepeatedHeader), 400),
-        // 3. "An |Upgrade| header field containing the value "websocket", treated as an ASCII case-insensitive value."
+        // 3. "An |Upgrade| header field containing the value "websocket", treated as an ASCII
+        // case-insensitive value."
         ("Upgrade", "", Err(E::NotAnUpgrade), 426),
         ("Upgrade", "Upgrade: WebSocket", Ok(()), 0),
         ("Upgrade", "Upgrade: h2c, websocket", Ok(()), 0),
@@ -100,7 +103,8 @@ fn section_4_2_1_each_demand_on_the_request_has_its_error() {
         ("Connection", "", Err(E::MissingConnection), 400),
         ("Connection", "Connection: close", Err(E::MissingConnection), 400),
         ("Connection", "Connection: no-upgrade", Err(E::MissingConnection), 400),
-        // 5. "A |Sec-WebSocket-Key| header field with a base64-encoded ... value that, when decoded, is 16 bytes in length"
+        // 5. "A |Sec-WebSocket-Key| header field with a base64-encoded ... value that, when decoded, is 16
+        // bytes in length"
         ("Sec-WebSocket-Key", "", Err(E::InvalidKey), 400),
         ("Sec-WebSocket-Key", "Sec-WebSocket-Key:", Err(E::InvalidKey), 400),
         ("Sec-WebSocket-Key", "Sec-WebSocket-Key: AAAA", Err(E::InvalidKey), 400),

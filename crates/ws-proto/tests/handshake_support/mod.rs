@@ -1,7 +1,7 @@
 //! Buffers and messages that the tests of the opening handshake share.
 
-// Each of the test files uses a part of it.
-#![allow(dead_code, unreachable_pub)]
+// Each of the test files uses a part of it; and a panic is how a helper of theirs fails.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use ws_proto::handshake::{HandshakeError, HandshakeLimits, ServerHandshake, poll_transmit};
 use ws_proto::{Instant, Outbound, RecvBuf, SendBuf};
