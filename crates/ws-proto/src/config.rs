@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::rsv::Rsv;
+
 /// Limits, timeouts and policies of one connection.
 ///
 /// The defaults are meant for a server on the open internet. Every setter takes and returns the configuration:
@@ -25,6 +27,7 @@ pub struct Config {
     pub(crate) ping_interval: Millis,
     pub(crate) pong_timeout: Millis,
     pub(crate) write_stall_timeout: Millis,
+    pub(crate) allowed_rsv: Rsv,
     pub(crate) automatic_pong: bool,
     pub(crate) automatic_close: bool,
 }
@@ -42,6 +45,7 @@ impl Config {
             ping_interval: Millis::from_secs(20),
             pong_timeout: Millis::from_secs(20),
             write_stall_timeout: Millis::from_secs(30),
+            allowed_rsv: Rsv::NONE,
             automatic_pong: true,
             automatic_close: true,
         }
@@ -137,6 +141,19 @@ impl Config {
     #[must_use]
     pub const fn write_stall_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.write_stall_timeout = Millis::from_duration(timeout);
+        self
+    }
+
+    /// The reserved bits that messages may carry, in both directions, because an extension of the caller's gives them a
+    /// meaning. Others fail the connection. On continuation and control frames none is ever allowed.
+    ///
+    /// A message with reserved bits belongs to the extension: its payload is not checked to be UTF-8, and is given as
+    /// `Message::Binary` whatever its opcode; `Connection::received_rsv` and `received_kind` tell what it was.
+    ///
+    /// Default: none (RFC 6455 section 5.2).
+    #[must_use]
+    pub const fn allowed_rsv(mut self, bits: Rsv) -> Self {
+        self.allowed_rsv = bits;
         self
     }
 

@@ -165,7 +165,17 @@ pub enum SendError {
     /// The message does not fit even an empty output buffer of fixed size. Send fragments that do.
     #[error("the message is larger than the send buffer")]
     MessageTooBig,
+    /// No message was begun that this could be a piece of. Call `begin_message` first.
+    #[error("no message was begun")]
+    NoMessage,
     /// A close reason is longer than 123 bytes (RFC 6455 section 5.5). Shorten it at a character boundary.
     #[error("a close reason carries at most 123 bytes")]
     ReasonTooLong,
+    /// Reserved bits that `Config::allowed_rsv` does not have. Negotiate an extension, and allow them.
+    #[error("reserved bits that are not allowed")]
+    ReservedBits,
+    /// A source of pieces failed, or claimed more than it was offered. The message is given up; and the connection closes
+    /// with 1011 if a part of it was queued.
+    #[error("the source of a message failed")]
+    SourceFailed,
 }

@@ -3,6 +3,7 @@
 use crate::buf::recv::{Delivered, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::close_code::CloseCode;
+use crate::rsv::Rsv;
 
 /// The kind of a message: its opcode, without the ones that messages cannot have.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -65,6 +66,43 @@ pub struct CloseFrame<'b> {
     pub reason: &'b str,
 }
 
+/// What a message is made of, in the order in which it arrives, if it is received in pieces: see
+/// [`Connection::receive_chunk`](crate::Connection::receive_chunk).
+///
+/// ```text
+///   FrameStart  Data*  FrameEnd   FrameStart  Data*  FrameEnd ...
+///   └─ text or binary ────────┘   └─ its continuation ──────┘   until FrameEnd { fin: true }
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Chunk<'b> {
+    /// The next part of the payload, as much as has arrived; never empty.
+    ///
+    /// Text comes in pieces of whole characters: a sequence that is cut waits for the rest of it.
+    Data(Message<'b>),
+    /// The frame is complete, and with `fin` the message as well.
+    FrameEnd {
+        /// Whether this was the last frame of its message.
+        fin: bool,
+    },
+    /// A frame begins; none of its payload need have arrived.
+    FrameStart(FrameHeader),
+}
+
+/// The header of a data frame.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct FrameHeader {
+    /// The kind of the message that the frame belongs to.
+    pub kind: Kind,
+    /// Whether the frame continues a message, instead of beginning one.
+    pub continuation: bool,
+    /// Whether it is the last of its message.
+    pub fin: bool,
+    /// Its reserved bits.
+    pub rsv: Rsv,
+    /// The length of its payload in bytes.
+    pub len: u64,
+}
+
 /// An event that is ready, but not yet borrowed from the buffer in which it lies.
 ///
 /// For adapters that wait in a loop and return from inside it: the borrow checker does not let such a loop return an
@@ -124,6 +162,40 @@ impl Ready {
             }
             ReadyKind::Ping => Event::Ping(rx.delivered(self.place)),
             ReadyKind::Pong => Event::Pong(rx.delivered(self.place)),
+        }
+    }
+}
+
+/// The same as [`Ready`] for messages that are received in pieces.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use = "the event is lost once the buffer is used again"]
+pub struct ReadyChunk {
+    pub(crate) kind: ReadyChunkKind,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ReadyChunkKind {
+    FrameEnd {
+        fin: bool,
+    },
+    FrameStart(FrameHeader),
+    /// A control frame, or a piece of payload.
+    Other(Ready),
+}
+
+impl ReadyChunk {
+    /// Borrows the event from `rx`, the buffer that it was received from. See [`Ready::event`].
+    #[inline]
+    pub fn event<S: Storage>(self, rx: &RecvBuf<S>) -> Event<'_, Chunk<'_>> {
+        match self.kind {
+            ReadyChunkKind::FrameEnd { fin } => Event::Data(Chunk::FrameEnd { fin }),
+            ReadyChunkKind::FrameStart(header) => Event::Data(Chunk::FrameStart(header)),
+            ReadyChunkKind::Other(ready) => match ready.event(rx) {
+                Event::Close(frame) => Event::Close(frame),
+                Event::Data(message) => Event::Data(Chunk::Data(message)),
+                Event::Ping(payload) => Event::Ping(payload),
+                Event::Pong(payload) => Event::Pong(payload),
+            },
         }
     }
 }

@@ -101,6 +101,7 @@ mod error;
 mod event;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+mod rsv;
 mod time;
 mod utf8;
 mod wire;
@@ -113,9 +114,10 @@ pub use buf::send::SendBuf;
 pub use buf::storage::Storage;
 pub use close_code::CloseCode;
 pub use config::Config;
-pub use conn::{Connection, Role, State, Transmit, TransportAction};
+pub use conn::{Connection, Pull, Pulled, Role, Source, State, Transmit, TransportAction};
 pub use error::{Error, ProtocolError, SendError, TimeoutReason};
-pub use event::{CloseFrame, Event, Kind, Message, Ready};
+pub use event::{Chunk, CloseFrame, Event, FrameHeader, Kind, Message, Ready, ReadyChunk};
+pub use rsv::Rsv;
 #[cfg(feature = "std")]
 pub use time::Clock;
 pub use time::Instant;

@@ -46,6 +46,12 @@ impl Utf8Validator {
         }
     }
 
+    /// How many of the last bytes belong to a sequence that is not finished.
+    #[inline]
+    pub(crate) const fn unfinished(&self) -> usize {
+        self.len as usize
+    }
+
     /// Ends the text: it must not stop inside a sequence.
     #[inline]
     pub(crate) fn finish(self) -> Result<(), InvalidUtf8> {

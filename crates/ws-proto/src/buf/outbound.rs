@@ -40,6 +40,11 @@ pub(crate) mod sealed {
         fn reserve(&mut self, bytes: usize) -> Result<(), NoRoom>;
         /// Queues a frame for which room was reserved.
         fn push_frame(&mut self, frame: Frame<'_>);
+        /// How many bytes may be queued now.
+        fn room(&self) -> usize;
+        /// Lets `write` encode a frame into `size` bytes, for which room was reserved; it says how many it used, if any, and
+        /// whether the frame ends a message.
+        fn push_with(&mut self, size: usize, write: &mut dyn FnMut(&mut [u8]) -> (usize, bool));
         /// Queues bytes that are no frame, ahead of all frames: the opening handshake.
         fn push_preamble(&mut self, bytes: &[u8]) -> Result<(), NoRoom>;
         /// Takes back the preamble's bytes beyond the first `len` waiting.

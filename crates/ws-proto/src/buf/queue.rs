@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::outbound::{Frame, NoRoom, Outbound, Slices, sealed};
 use super::send::DEFAULT_LIMIT;
-use crate::wire::header::{EncodedHeader, encoded_frame};
+use crate::wire::header::{EncodedHeader, MAX_HEADER_SIZE, encoded_frame};
 
 /// A payload up to this size is copied: cheaper than a slice of its own in a vectored write.
 const COPY_UP_TO: usize = 1 << 10;
@@ -178,6 +178,23 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
         }
         self.count_copied(size);
         self.messages += usize::from(frame.ends_message);
+    }
+
+    fn room(&self) -> usize {
+        // A limit makes no frame impossible.
+        let limit = if self.buffered == 0 { self.limit.max(MAX_HEADER_SIZE + 1) } else { self.limit };
+        limit.saturating_sub(self.buffered)
+    }
+
+    fn push_with(&mut self, size: usize, write: &mut dyn FnMut(&mut [u8]) -> (usize, bool)) {
+        let from = self.copied.len();
+        self.copied.resize(from + size, 0);
+        let (used, ends_message) = write(&mut self.copied[from..]);
+        self.copied.truncate(from + used);
+        if used > 0 {
+            self.count_copied(used);
+        }
+        self.messages += usize::from(ends_message);
     }
 
     fn push_preamble(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {

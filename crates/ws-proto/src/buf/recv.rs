@@ -300,6 +300,20 @@ impl<S: Storage> RecvBuf<S> {
         self.delivered
     }
 
+    /// The message so far, but its last `held_back` bytes, is what the next event refers to, and dead once the buffer is used
+    /// again; what was held back goes on being the message. `None` if that leaves nothing.
+    #[inline]
+    pub(crate) fn deliver_piece(&mut self, held_back: usize, utf8: bool) -> Option<Delivered> {
+        let end = self.message_end.saturating_sub(held_back).max(self.message_start);
+        if end == self.message_start {
+            return None;
+        }
+        let number = self.delivered.number.wrapping_add(1);
+        self.delivered = Delivered { start: self.message_start, end, utf8, number };
+        self.message_start = end;
+        Some(self.delivered)
+    }
+
     /// The last `len` bytes of the control payload just taken are what the event refers to.
     #[inline]
     pub(crate) fn deliver_control(&mut self, skip: usize, utf8: bool) -> Delivered {

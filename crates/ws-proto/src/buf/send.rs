@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::outbound::{Frame, NoRoom, Outbound, Slices, sealed};
 use super::storage::Storage;
-use crate::wire::header::encoded_frame;
+use crate::wire::header::{MAX_HEADER_SIZE, encoded_frame};
 
 /// How much may wait in storage that grows, unless the caller says otherwise.
 #[cfg(feature = "alloc")]
@@ -138,6 +138,20 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
         frame.write(&mut self.storage.bytes_mut()[self.end..end]);
         self.end = end;
         self.messages += usize::from(frame.ends_message);
+    }
+
+    fn room(&self) -> usize {
+        let waiting = self.end - self.start;
+        // A limit makes no frame impossible.
+        let limit = if waiting == 0 { self.limit.max(MAX_HEADER_SIZE + 1) } else { self.limit };
+        limit.min(self.storage.max_len()).saturating_sub(waiting)
+    }
+
+    fn push_with(&mut self, size: usize, write: &mut dyn FnMut(&mut [u8]) -> (usize, bool)) {
+        let (used, ends_message) = write(&mut self.storage.bytes_mut()[self.end..self.end + size]);
+        debug_assert!(used <= size);
+        self.end += used;
+        self.messages += usize::from(ends_message);
     }
 
     fn push_preamble(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {

@@ -2,6 +2,7 @@
 //!
 //! Both hold encoded frames, so that transmitting is slicing. Neither grows: a flood of pings costs a constant.
 
+use crate::rsv::Rsv;
 use crate::wire::header::{EncodedHeader, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, Opcode, encoded_frame};
 use crate::wire::mask::Mask;
 
@@ -10,7 +11,7 @@ const OUTBOX_SIZE: usize = 2 * MAX_CONTROL_FRAME;
 
 /// Encodes a control frame into `out` and says how long it is. The payload is at most 125 bytes.
 fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) -> usize {
-    let header = EncodedHeader::new(true, opcode, payload.len(), masking_key);
+    let header = EncodedHeader::new(true, Rsv::NONE, opcode, payload.len(), masking_key);
     let header = header.as_slice();
     let size = header.len() + payload.len();
     out[..header.len()].copy_from_slice(header);

@@ -1,17 +1,20 @@
 //! The connection: one state machine for both roles.
 
+mod chunk;
 mod close;
 mod control;
 mod recv;
 mod send;
+mod stream;
 mod timer;
 mod transmit;
 
+pub use stream::{Pull, Pulled, Source};
 pub use transmit::{Transmit, TransportAction};
 
 use self::control::{CloseSlot, Outbox};
 use self::recv::Incoming;
-use self::send::Outgoing;
+use self::stream::Outgoing;
 use self::timer::{Timer, TimerTable};
 use crate::close_code::CloseCode;
 use crate::config::Config;

@@ -5,7 +5,8 @@ use crate::buf::recv::{RESERVED, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::close_code::CloseCode;
 use crate::error::{Error, ProtocolError};
-use crate::event::{Event, Ready, ReadyKind};
+use crate::event::{Event, Kind, Ready, ReadyKind};
+use crate::rsv::Rsv;
 use crate::time::Instant;
 use crate::utf8::Utf8Validator;
 use crate::wire::header::{Expected, Header, MAX_CONTROL_PAYLOAD, Opcode};
@@ -14,23 +15,32 @@ use crate::wire::mask::Mask;
 /// How much payload is unmasked and then checked at a time: small enough to be in the first-level cache still.
 const BLOCK: usize = 16 << 10;
 
+/// Which frame of a message is being received.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Frame {
+    None,
+    /// One that others will continue.
+    Middle,
+    Last,
+}
+
 /// What is known of the frame and the message that are being received.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Incoming {
     /// How much payload of the present data frame is still to come.
-    frame_left: u64,
+    pub(super) frame_left: u64,
     /// The length of the message so far, all of the present frame included.
     message_len: u64,
     fragments: u32,
     mask: Mask,
-    utf8: Utf8Validator,
-    /// A data frame has begun and is not finished.
-    in_frame: bool,
-    /// The present data frame is the last of its message.
-    fin: bool,
+    pub(super) utf8: Utf8Validator,
+    /// The data frame that has begun and is not finished.
+    frame: Frame,
     /// A message has begun and is not finished.
-    in_message: bool,
-    text: bool,
+    pub(super) in_message: bool,
+    pub(super) text: bool,
+    /// The reserved bits of the message; if there are any, its payload belongs to an extension.
+    pub(super) rsv: Rsv,
 }
 
 impl Incoming {
@@ -41,12 +51,48 @@ impl Incoming {
             fragments: 0,
             mask: Mask::new([0; 4]),
             utf8: Utf8Validator::new(),
-            in_frame: false,
-            fin: false,
+            frame: Frame::None,
             in_message: false,
             text: false,
+            rsv: Rsv::NONE,
         }
     }
+
+    /// The length of the message, and the number of its fragments, with one more frame of `len` bytes.
+    ///
+    /// Saturation is as good as the sum: no limit is as high.
+    #[inline]
+    const fn with_frame(&self, len: u64) -> (u64, u32) {
+        if self.in_message {
+            (self.message_len.saturating_add(len), self.fragments.saturating_add(1))
+        } else {
+            (len, 1)
+        }
+    }
+
+    pub(super) fn is_in_frame(&self) -> bool {
+        self.frame != Frame::None
+    }
+
+    pub(super) const fn kind(&self) -> Kind {
+        if self.text { Kind::Text } else { Kind::Binary }
+    }
+
+    /// Whether the payload is text, and not what an extension made of it.
+    pub(super) const fn is_checked(&self) -> bool {
+        self.text && self.rsv.is_empty()
+    }
+}
+
+/// What comes next in the receive buffer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NextFrame {
+    /// A control frame, taken.
+    Control(Ready),
+    /// A data frame, of which nothing is taken yet.
+    Data(Header),
+    /// Not a whole header, or not a whole control frame.
+    Incomplete,
 }
 
 impl Connection {
@@ -85,115 +131,160 @@ impl Connection {
         now: Instant,
         rx: &mut RecvBuf<S>,
     ) -> Result<Option<Ready>, Error> {
+        self.receive_with(now, rx, Self::next_event)
+    }
+
+    /// What all ways of receiving have in common: a failure is sticky, and input behind it is ignored.
+    #[inline]
+    pub(super) fn receive_with<S: Storage, R>(
+        &mut self,
+        now: Instant,
+        rx: &mut RecvBuf<S>,
+        next: impl FnOnce(&mut Self, Instant, &mut RecvBuf<S>) -> Result<Option<R>, Error>,
+    ) -> Result<Option<R>, Error> {
         if let Some(error) = self.error {
             rx.discard();
             return Err(error);
         }
-        match self.next_event(now, rx) {
-            Ok(ready) => Ok(ready),
-            Err(error) => {
-                self.fail(now, error);
-                rx.discard();
-                Err(error)
-            }
+        let result = next(self, now, rx);
+        if let Err(error) = result {
+            self.fail(now, error);
+            rx.discard();
         }
+        result
+    }
+
+    /// The reserved bits of the message that was received last, or is being received.
+    pub const fn received_rsv(&self) -> Rsv {
+        self.incoming.rsv
+    }
+
+    /// The kind of the message that was received last, or is being received; by its opcode, also if it has reserved
+    /// bits.
+    pub const fn received_kind(&self) -> Kind {
+        self.incoming.kind()
     }
 
     fn next_event<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) -> Result<Option<Ready>, Error> {
-        if self.peer_close.is_some() {
-            // Section 5.5.1: "the application MUST NOT send any more data frames after sending a Close frame"; so there
-            // is nothing behind it that anybody wants.
-            rx.discard();
-            return Ok(None);
-        }
         loop {
-            if !self.incoming.in_frame {
-                let expected =
-                    Expected { masked: !self.role.is_client(), continuation: self.incoming.in_message };
-                let Some(header) = Header::parse(rx.unparsed(), expected)? else {
-                    return self.need_more(rx);
-                };
-                if header.opcode.is_control() {
-                    if rx.unparsed().len() < header.size + header.len as usize {
-                        // A header is consumed whole, and this one together with its payload, or not at all.
-                        return self.need_more(rx);
+            if !self.incoming.is_in_frame() {
+                match self.next_frame(now, rx)? {
+                    NextFrame::Control(ready) => return Ok(Some(ready)),
+                    NextFrame::Data(header) => {
+                        self.check_limits(rx, header)?;
+                        self.begin_frame(now, rx, header);
                     }
-                    return self.take_control_frame(now, rx, header).map(Some);
-                }
-                self.begin_frame(rx, header)?;
-                if !self.discards_data() {
-                    self.start_timer(Timer::Idle, now);
+                    NextFrame::Incomplete => return Ok(None),
                 }
             }
             self.take_payload(rx)?;
             if self.incoming.frame_left > 0 {
-                return self.need_more(rx);
+                self.check_room(rx)?;
+                return Ok(None);
             }
-            self.incoming.in_frame = false;
-            if self.incoming.fin {
-                self.incoming.in_message = false;
-                if !self.discards_data() {
-                    return self.finish_message(rx).map(Some);
-                }
+            if self.end_frame()? && !self.discards_data() {
+                let utf8 = self.incoming.is_checked();
+                let kind = if utf8 { ReadyKind::Text } else { ReadyKind::Binary };
+                return Ok(Some(Ready { kind, place: rx.deliver_message(utf8) }));
+            }
+        }
+    }
+
+    /// Looks at the next frame: takes a control frame that is complete, and gives the header of a data frame, which is
+    /// still to be taken.
+    #[inline]
+    pub(super) fn next_frame<S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &mut RecvBuf<S>,
+    ) -> Result<NextFrame, Error> {
+        if self.peer_close.is_some() {
+            // Section 5.5.1: "the application MUST NOT send any more data frames after sending a Close frame"; so there
+            // is nothing behind it that anybody wants.
+            rx.discard();
+            return Ok(NextFrame::Incomplete);
+        }
+        let expected = Expected {
+            masked: !self.role.is_client(),
+            continuation: self.incoming.in_message,
+            allowed_rsv: self.config.allowed_rsv,
+        };
+        match Header::parse(rx.unparsed(), expected)? {
+            Some(header) if !header.opcode.is_control() => Ok(NextFrame::Data(header)),
+            // A header is consumed whole, and this one together with its payload, or not at all.
+            Some(header) if rx.unparsed().len() >= header.size + header.len as usize => {
+                self.take_control_frame(now, rx, header).map(NextFrame::Control)
+            }
+            _ => {
+                self.check_room(rx)?;
+                Ok(NextFrame::Incomplete)
             }
         }
     }
 
     /// More bytes are needed; and there must be room for them, or they can never come.
-    fn need_more<S: Storage>(&self, rx: &RecvBuf<S>) -> Result<Option<Ready>, Error> {
-        if rx.is_stuck() { Err(Error::MessageTooBig { limit: rx.max_len() as u64 }) } else { Ok(None) }
+    pub(super) fn check_room<S: Storage>(&self, rx: &RecvBuf<S>) -> Result<(), Error> {
+        if rx.is_stuck() { Err(Error::MessageTooBig { limit: rx.max_len() as u64 }) } else { Ok(()) }
     }
 
     /// After we have said Close, data is passed over: nobody wants it, and it must not cost memory.
-    const fn discards_data(&self) -> bool {
+    pub(super) const fn discards_data(&self) -> bool {
         self.close.is_queued()
     }
 
-    /// A data frame begins: everything that its header can exceed is checked now, before any payload.
-    fn begin_frame<S: Storage>(&mut self, rx: &mut RecvBuf<S>, header: Header) -> Result<(), Error> {
+    /// Everything that the next frame of a message that is put together can exceed is checked on its header, before any
+    /// payload.
+    #[inline]
+    fn check_limits<S: Storage>(&self, rx: &RecvBuf<S>, header: Header) -> Result<(), Error> {
         let limit = |limit: usize| Error::MessageTooBig { limit: limit as u64 };
+        let (message_len, fragments) = self.incoming.with_frame(header.len);
+        self.check_frame_size(header)?;
+        if self.discards_data() {
+            return Ok(());
+        }
+        if message_len > self.config.max_message_size as u64 {
+            return Err(limit(self.config.max_message_size));
+        }
+        if fragments > self.config.max_fragments {
+            return Err(Error::TooManyFragments { limit: self.config.max_fragments });
+        }
+        // What follows a fragment is at least the header of another, and maybe a whole control frame.
+        let reserved = if header.fin { 0 } else { RESERVED as u64 };
+        if !rx.can_hold(message_len.saturating_add(reserved)) {
+            return Err(limit(rx.max_len().saturating_sub(reserved as usize)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_frame_size(&self, header: Header) -> Result<(), Error> {
+        let limit = self.config.max_frame_size as u64;
+        if header.len > limit { Err(Error::MessageTooBig { limit }) } else { Ok(()) }
+    }
+
+    /// Takes the header of a data frame.
+    #[inline]
+    pub(super) fn begin_frame<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>, header: Header) {
         let incoming = &mut self.incoming;
+        rx.consume(header.size);
+        (incoming.message_len, incoming.fragments) = incoming.with_frame(header.len);
         if !incoming.in_message {
-            incoming.message_len = 0;
-            incoming.fragments = 0;
             incoming.utf8 = Utf8Validator::new();
             incoming.text = header.opcode == Opcode::Text;
-        }
-        incoming.fragments = incoming.fragments.saturating_add(1);
-        // Saturation is as good as the sum: no limit is as high.
-        incoming.message_len = incoming.message_len.saturating_add(header.len);
-        incoming.frame_left = header.len;
-        incoming.fin = header.fin;
-        incoming.mask = Mask::new(header.masking_key.unwrap_or_default());
-
-        if header.len > self.config.max_frame_size as u64 {
-            return Err(limit(self.config.max_frame_size));
-        }
-        if !self.close.is_queued() {
-            if incoming.message_len > self.config.max_message_size as u64 {
-                return Err(limit(self.config.max_message_size));
-            }
-            if incoming.fragments > self.config.max_fragments {
-                return Err(Error::TooManyFragments { limit: self.config.max_fragments });
-            }
-            // What follows a fragment is at least the header of another, and maybe a whole control frame.
-            let reserved = if header.fin { 0 } else { RESERVED as u64 };
-            if !rx.can_hold(incoming.message_len.saturating_add(reserved)) {
-                return Err(limit(rx.max_len().saturating_sub(reserved as usize)));
-            }
-        }
-        rx.consume(header.size);
-        if !incoming.in_message {
+            incoming.rsv = header.rsv;
             rx.begin_message();
         }
-        incoming.in_frame = true;
+        incoming.frame_left = header.len;
+        incoming.frame = if header.fin { Frame::Last } else { Frame::Middle };
+        incoming.mask = Mask::new(header.masking_key.unwrap_or_default());
         incoming.in_message = true;
-        Ok(())
+        if !self.discards_data() {
+            self.start_timer(Timer::Idle, now);
+        }
     }
 
     /// Takes as much payload of the present frame as has arrived: moved to where the message is, unmasked, and checked, a
     /// block at a time.
-    fn take_payload<S: Storage>(&mut self, rx: &mut RecvBuf<S>) -> Result<(), Error> {
+    pub(super) fn take_payload<S: Storage>(&mut self, rx: &mut RecvBuf<S>) -> Result<(), Error> {
         let available = rx.unparsed().len();
         let mut n = usize::try_from(self.incoming.frame_left).map_or(available, |left| left.min(available));
         self.incoming.frame_left -= n as u64;
@@ -209,7 +300,7 @@ impl Connection {
             if masked {
                 self.incoming.mask.apply(block);
             }
-            if self.incoming.text {
+            if self.incoming.is_checked() {
                 // Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream
                 // is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
                 self.incoming.utf8.update(block).map_err(|_| Error::InvalidUtf8)?;
@@ -218,13 +309,19 @@ impl Connection {
         Ok(())
     }
 
-    fn finish_message<S: Storage>(&mut self, rx: &mut RecvBuf<S>) -> Result<Ready, Error> {
-        if self.incoming.text {
-            self.incoming.utf8.finish().map_err(|_| Error::InvalidUtf8)?;
-            Ok(Ready { kind: ReadyKind::Text, place: rx.deliver_message(true) })
-        } else {
-            Ok(Ready { kind: ReadyKind::Binary, place: rx.deliver_message(false) })
+    /// Ends the present frame; says whether the message ends with it.
+    #[inline]
+    pub(super) fn end_frame(&mut self) -> Result<bool, Error> {
+        let incoming = &mut self.incoming;
+        let fin = incoming.frame == Frame::Last;
+        incoming.frame = Frame::None;
+        if fin {
+            incoming.in_message = false;
+            if !self.close.is_queued() {
+                incoming.utf8.finish().map_err(|_| Error::InvalidUtf8)?;
+            }
         }
+        Ok(fin)
     }
 
     /// A control frame, which has arrived as a whole.

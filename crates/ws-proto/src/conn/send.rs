@@ -6,22 +6,8 @@ use crate::buf::outbound::{Frame, NoRoom, Outbound};
 use crate::buf::queue::SendQueue;
 use crate::error::SendError;
 use crate::event::{Kind, Message};
-use crate::utf8::Utf8Validator;
+use crate::rsv::Rsv;
 use crate::wire::header::{EncodedHeader, MAX_CONTROL_PAYLOAD, Opcode};
-
-/// What is known of a message that is being sent in fragments.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Outgoing {
-    /// The kind of the message, if its last fragment is still to come.
-    unfinished: Option<Kind>,
-    utf8: Utf8Validator,
-}
-
-impl Outgoing {
-    pub(super) const fn new() -> Self {
-        Self { unfinished: None, utf8: Utf8Validator::new() }
-    }
-}
 
 impl From<NoRoom> for SendError {
     fn from(no_room: NoRoom) -> Self {
@@ -33,11 +19,26 @@ impl From<NoRoom> for SendError {
 }
 
 impl Kind {
-    const fn opcode(self) -> Opcode {
+    pub(super) const fn opcode(self) -> Opcode {
         match self {
             Self::Binary => Opcode::Binary,
             Self::Text => Opcode::Text,
         }
+    }
+}
+
+/// What the first of the frames to be queued has beside its payload; the others are continuations.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct First {
+    pub(super) opcode: Opcode,
+    pub(super) rsv: Rsv,
+}
+
+impl First {
+    pub(super) const CONTINUATION: Self = Self { opcode: Opcode::Continuation, rsv: Rsv::NONE };
+
+    const fn new(kind: Kind) -> Self {
+        Self { opcode: kind.opcode(), rsv: Rsv::NONE }
     }
 }
 
@@ -53,38 +54,25 @@ impl Connection {
     #[inline]
     pub fn send<O: Outbound>(&mut self, tx: &mut O, message: Message<'_>) -> Result<(), SendError> {
         self.check_message()?;
-        self.push_message(tx, message.kind().opcode(), message.as_bytes(), true)
+        self.push_message(tx, First::new(message.kind()), message.as_bytes(), true)
     }
 
-    /// Queues a part of a message, `fin` with the last. The parts of a text need not end at a character.
-    ///
-    /// Frame boundaries carry no meaning for the peer (RFC 6455 section 5.4). Control frames may be sent between
-    /// fragments, and other messages not.
+    /// The same as [`send`](Self::send) with reserved bits on the first frame, for an extension that gives them a meaning and
+    /// made the payload; it is not checked.
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), and `InvalidUtf8`; `MessageInProgress` if an unfinished message is of the other
-    /// kind. Nothing is queued then.
-    pub fn send_fragment<O: Outbound>(
+    /// As for [`send`](Self::send), and `ReservedBits` if `Config::allowed_rsv` does not have them. Nothing is queued then.
+    pub fn send_with_rsv<O: Outbound>(
         &mut self,
         tx: &mut O,
+        rsv: Rsv,
         kind: Kind,
-        bytes: &[u8],
-        fin: bool,
+        payload: &[u8],
     ) -> Result<(), SendError> {
-        self.check_open()?;
-        let (opcode, mut utf8) = match self.outgoing.unfinished {
-            None => (kind.opcode(), Utf8Validator::new()),
-            Some(unfinished) if unfinished == kind => (Opcode::Continuation, self.outgoing.utf8),
-            Some(_) => return Err(SendError::MessageInProgress),
-        };
-        if kind == Kind::Text {
-            let checked = utf8.update(bytes).and_then(|()| if fin { utf8.finish() } else { Ok(()) });
-            checked.map_err(|_| SendError::InvalidUtf8)?;
-        }
-        self.push_message(tx, opcode, bytes, fin)?;
-        self.outgoing = Outgoing { unfinished: if fin { None } else { Some(kind) }, utf8 };
-        Ok(())
+        self.check_message()?;
+        self.check_rsv(rsv)?;
+        self.push_message(tx, First { opcode: kind.opcode(), rsv }, payload, true)
     }
 
     /// Queues a message whose payload is owned. If it is large and this is a server, it is not copied but transmitted
@@ -104,7 +92,7 @@ impl Connection {
         if kind == Kind::Text && core::str::from_utf8(payload.as_ref()).is_err() {
             return Err((SendError::InvalidUtf8, payload));
         }
-        self.push_owned(tx, kind.opcode(), payload, |payload| payload)
+        self.push_owned(tx, kind, payload, |payload| payload)
     }
 
     /// The same as [`send_owned`](Self::send_owned) for text of a type that cannot be anything but UTF-8, such as
@@ -119,14 +107,14 @@ impl Connection {
         B: AsRef<[u8]>,
         T: AsRef<str> + AsRef<[u8]> + Into<B>,
     {
-        self.push_owned(tx, Opcode::Text, text, T::into)
+        self.push_owned(tx, Kind::Text, text, T::into)
     }
 
     #[cfg(feature = "alloc")]
     fn push_owned<B: AsRef<[u8]>, P: AsRef<[u8]>>(
         &mut self,
         tx: &mut SendQueue<B>,
-        opcode: Opcode,
+        kind: Kind,
         payload: P,
         into: impl FnOnce(P) -> B,
     ) -> Result<(), (SendError, P)> {
@@ -134,13 +122,13 @@ impl Connection {
 
         let bytes = payload.as_ref();
         let stays = !self.role.is_client() && bytes.len() <= self.config.fragment_size;
-        let header = EncodedHeader::new(true, opcode, bytes.len(), None);
+        let header = EncodedHeader::new(true, Rsv::NONE, kind.opcode(), bytes.len(), None);
         let queued = self.check_message().and_then(|()| {
             if stays {
                 Ok(tx.reserve(header.as_slice().len().saturating_add(bytes.len()))?)
             } else {
                 // Masked or cut into fragments: written anew.
-                self.push_message(tx, opcode, bytes, true)
+                self.push_message(tx, First::new(kind), bytes, true)
             }
         });
         match queued {
@@ -184,7 +172,7 @@ impl Connection {
         self.outbox.is_tight()
     }
 
-    const fn check_open(&self) -> Result<(), SendError> {
+    pub(super) const fn check_open(&self) -> Result<(), SendError> {
         // After the peer's Close frame nobody listens any more; after ours nothing may follow.
         if self.close.is_queued() || self.peer_close.is_some() || self.error.is_some() {
             Err(SendError::Closing)
@@ -193,10 +181,14 @@ impl Connection {
         }
     }
 
-    /// Whether a whole message may be sent now.
-    fn check_message(&self) -> Result<(), SendError> {
+    /// Whether a new message may be sent now.
+    pub(super) fn check_message(&self) -> Result<(), SendError> {
         self.check_open()?;
         if self.outgoing.unfinished.is_some() { Err(SendError::MessageInProgress) } else { Ok(()) }
+    }
+
+    pub(super) const fn check_rsv(&self, rsv: Rsv) -> Result<(), SendError> {
+        if self.config.allowed_rsv.contains(rsv) { Ok(()) } else { Err(SendError::ReservedBits) }
     }
 
     const fn check_control(&self, payload: &[u8]) -> Result<(), SendError> {
@@ -207,10 +199,10 @@ impl Connection {
     }
 
     /// Queues `bytes` in as many frames as `Config::fragment_size` asks for, all or none.
-    fn push_message<O: Outbound>(
+    pub(super) fn push_message<O: Outbound>(
         &mut self,
         tx: &mut O,
-        opcode: Opcode,
+        first: First,
         bytes: &[u8],
         fin: bool,
     ) -> Result<(), SendError> {
@@ -218,7 +210,7 @@ impl Connection {
         let fragment_size = self.config.fragment_size;
         if bytes.len() <= fragment_size {
             tx.reserve(EncodedHeader::size_for(bytes.len(), masked).saturating_add(bytes.len()))?;
-            self.push_frame(tx, opcode, bytes, fin);
+            self.push_frame(tx, first, bytes, fin);
             return Ok(());
         }
         let (whole, rest) = (bytes.len() / fragment_size, bytes.len() % fragment_size);
@@ -230,16 +222,16 @@ impl Connection {
         tx.reserve(headers.saturating_add(bytes.len()))?;
         let last = bytes.len().div_ceil(fragment_size) - 1;
         for (index, fragment) in bytes.chunks(fragment_size).enumerate() {
-            let opcode = if index == 0 { opcode } else { Opcode::Continuation };
-            self.push_frame(tx, opcode, fragment, fin && index == last);
+            let first = if index == 0 { first } else { First::CONTINUATION };
+            self.push_frame(tx, first, fragment, fin && index == last);
         }
         Ok(())
     }
 
     #[inline]
-    fn push_frame<O: Outbound>(&mut self, tx: &mut O, opcode: Opcode, payload: &[u8], fin: bool) {
+    fn push_frame<O: Outbound>(&mut self, tx: &mut O, first: First, payload: &[u8], fin: bool) {
         let masking_key = self.role.next_key();
-        let header = EncodedHeader::new(fin, opcode, payload.len(), masking_key);
+        let header = EncodedHeader::new(fin, first.rsv, first.opcode, payload.len(), masking_key);
         tx.push_frame(Frame { header, masking_key, payload, ends_message: fin });
     }
 }

@@ -11,6 +11,7 @@
 //! ```
 
 use crate::error::ProtocolError;
+use crate::rsv::Rsv;
 
 /// The longest header: two bytes, a 64-bit length, and a masking key.
 pub(crate) const MAX_HEADER_SIZE: usize = 14;
@@ -20,7 +21,6 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 pub(crate) const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;
 
 const FIN: u8 = 0x80;
-const RSV: u8 = 0x70;
 const MASKED: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
@@ -62,12 +62,15 @@ pub(crate) struct Expected {
     pub(crate) masked: bool,
     /// Inside a fragmented message a data frame has to continue it, outside none can (section 5.4).
     pub(crate) continuation: bool,
+    /// The reserved bits that extensions gave a meaning.
+    pub(crate) allowed_rsv: Rsv,
 }
 
 /// A frame header, checked against all rules that it can be checked against.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Header {
     pub(crate) fin: bool,
+    pub(crate) rsv: Rsv,
     pub(crate) opcode: Opcode,
     pub(crate) masking_key: Option<[u8; 4]>,
     /// The length of the payload.
@@ -84,6 +87,7 @@ impl Header {
     pub(crate) fn parse(bytes: &[u8], expected: Expected) -> Result<Option<Self>, ProtocolError> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         let fin = first & FIN != 0;
+        let rsv = Rsv::from_first_byte(first);
         let opcode = check_first(first, expected)?;
 
         let Some(&second) = bytes.get(1) else { return Ok(None) };
@@ -109,17 +113,18 @@ impl Header {
             short => (u64::from(short), 2),
         };
         if !masked {
-            return Ok(Some(Self { fin, opcode, masking_key: None, len, size: key_at }));
+            return Ok(Some(Self { fin, rsv, opcode, masking_key: None, len, size: key_at }));
         }
         let Some(key) = bytes[key_at..].first_chunk::<4>() else { return Ok(None) };
-        Ok(Some(Self { fin, opcode, masking_key: Some(*key), len, size: key_at + 4 }))
+        Ok(Some(Self { fin, rsv, opcode, masking_key: Some(*key), len, size: key_at + 4 }))
     }
 }
 
 /// The rules that the first byte can break.
 #[inline]
 fn check_first(first: u8, expected: Expected) -> Result<Opcode, ProtocolError> {
-    if first & RSV != 0 {
+    let rsv = Rsv::from_first_byte(first);
+    if !expected.allowed_rsv.contains(rsv) {
         // Section 5.2: "If a nonzero value is received and none of the negotiated extensions defines the meaning of
         // such a nonzero value, the receiving endpoint MUST _Fail the WebSocket Connection_."
         return Err(ProtocolError::ReservedBits);
@@ -127,6 +132,11 @@ fn check_first(first: u8, expected: Expected) -> Result<Opcode, ProtocolError> {
     let Some(opcode) = Opcode::from_u8(first & 0x0F) else {
         return Err(ProtocolError::ReservedOpcode(first & 0x0F));
     };
+    // RFC 7692 section 6: "the RSV1 bit is set on the first fragment of a message" only; and no extension defines any
+    // bit for control frames.
+    if !rsv.is_empty() && (opcode.is_control() || opcode == Opcode::Continuation) {
+        return Err(ProtocolError::ReservedBits);
+    }
     if opcode.is_control() {
         if first & FIN == 0 {
             return Err(ProtocolError::FragmentedControlFrame);
@@ -172,9 +182,9 @@ pub(crate) struct EncodedHeader {
 
 impl EncodedHeader {
     #[inline]
-    pub(crate) fn new(fin: bool, opcode: Opcode, len: usize, masking_key: Option<[u8; 4]>) -> Self {
+    pub(crate) fn new(fin: bool, rsv: Rsv, opcode: Opcode, len: usize, masking_key: Option<[u8; 4]>) -> Self {
         let mut bytes = [0; MAX_HEADER_SIZE];
-        bytes[0] = if fin { FIN } else { 0 } | opcode as u8;
+        bytes[0] = if fin { FIN } else { 0 } | rsv.bits() | opcode as u8;
         let masked = if masking_key.is_some() { MASKED } else { 0 };
         let mut size = match len {
             0..=125 => {

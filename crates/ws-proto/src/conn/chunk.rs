@@ -1,0 +1,128 @@
+//! Receiving messages in pieces.
+
+use super::Connection;
+use super::recv::NextFrame;
+use crate::buf::recv::RecvBuf;
+use crate::buf::storage::Storage;
+use crate::error::Error;
+use crate::event::{Chunk, Event, FrameHeader, Ready, ReadyChunk, ReadyChunkKind, ReadyKind};
+use crate::time::Instant;
+use crate::wire::header::{Header, Opcode};
+
+impl Connection {
+    /// The same as [`receive`](Self::receive) without putting messages together: a frame begins, pieces of its payload
+    /// arrive, the frame ends. Messages of any size pass through a buffer of a few hundred bytes, 64 more than
+    /// [`RecvBuf::MIN_SIZE`] at the least.
+    ///
+    /// `Config::max_message_size` and `Config::max_fragments` bound what is put together, and so have no say here;
+    /// `Config::max_frame_size` has. Control frames are whole, between the pieces of data. Text is validated, and its
+    /// pieces are whole characters.
+    ///
+    /// Both ways of receiving can be mixed: what arrived of a message before the change is given by whichever call comes
+    /// next, together with what follows.
+    ///
+    /// ```
+    /// use ws_proto::{Chunk, Config, Connection, Event, Instant, Message, RecvBuf, Role};
+    ///
+    /// # fn main() -> Result<(), ws_proto::Error> {
+    /// let mut conn = Connection::new(Role::Server, Config::default(), Instant::ZERO);
+    /// let mut rx = RecvBuf::new([0; 256]);
+    /// // A frame of 64 KiB begins; 3 bytes of it have arrived.
+    /// rx.extend_from_slice(&[0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0, 7, 7, 7, 7, 7 ^ b'a', 7 ^ b'b', 7 ^ b'c']);
+    ///
+    /// let Some(Event::Data(Chunk::FrameStart(header))) = conn.receive_chunk(Instant::ZERO, &mut rx)? else { panic!() };
+    /// assert_eq!(header.len, 65_536);
+    /// let Some(Event::Data(Chunk::Data(piece))) = conn.receive_chunk(Instant::ZERO, &mut rx)? else { panic!() };
+    /// assert_eq!(piece, Message::Binary(b"abc"));
+    /// assert_eq!(conn.receive_chunk(Instant::ZERO, &mut rx)?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Self::receive).
+    pub fn receive_chunk<'b, S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &'b mut RecvBuf<S>,
+    ) -> Result<Option<Event<'b, Chunk<'b>>>, Error> {
+        Ok(self.poll_receive_chunk(now, rx)?.map(|ready| ready.event(rx)))
+    }
+
+    /// The same as [`receive_chunk`](Self::receive_chunk) without the borrow: see [`Ready`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Self::receive).
+    pub fn poll_receive_chunk<S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &mut RecvBuf<S>,
+    ) -> Result<Option<ReadyChunk>, Error> {
+        self.receive_with(now, rx, Self::next_chunk)
+    }
+
+    fn next_chunk<S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &mut RecvBuf<S>,
+    ) -> Result<Option<ReadyChunk>, Error> {
+        loop {
+            if !self.incoming.is_in_frame() {
+                match self.next_frame(now, rx)? {
+                    NextFrame::Control(ready) => return Ok(Some(ReadyChunkKind::Other(ready).into())),
+                    NextFrame::Data(header) => {
+                        self.check_frame_size(header)?;
+                        self.begin_frame(now, rx, header);
+                        if !self.discards_data() {
+                            return Ok(Some(ReadyChunkKind::FrameStart(self.describe(header)).into()));
+                        }
+                    }
+                    NextFrame::Incomplete => return Ok(None),
+                }
+            }
+            self.take_payload(rx)?;
+            if !self.discards_data()
+                && let Some(piece) = self.take_piece(rx)
+            {
+                return Ok(Some(ReadyChunkKind::Other(piece).into()));
+            }
+            if self.incoming.frame_left > 0 {
+                self.check_room(rx)?;
+                return Ok(None);
+            }
+            let fin = self.end_frame()?;
+            if !self.discards_data() {
+                return Ok(Some(ReadyChunkKind::FrameEnd { fin }.into()));
+            }
+        }
+    }
+
+    /// What there is of the payload, without a character that is not finished.
+    fn take_piece<S: Storage>(&self, rx: &mut RecvBuf<S>) -> Option<Ready> {
+        if self.incoming.is_checked() {
+            let place = rx.deliver_piece(self.incoming.utf8.unfinished(), true)?;
+            Some(Ready { kind: ReadyKind::Text, place })
+        } else {
+            let place = rx.deliver_piece(0, false)?;
+            Some(Ready { kind: ReadyKind::Binary, place })
+        }
+    }
+
+    fn describe(&self, header: Header) -> FrameHeader {
+        FrameHeader {
+            kind: self.incoming.kind(),
+            continuation: header.opcode == Opcode::Continuation,
+            fin: header.fin,
+            rsv: header.rsv,
+            len: header.len,
+        }
+    }
+}
+
+impl From<ReadyChunkKind> for ReadyChunk {
+    fn from(kind: ReadyChunkKind) -> Self {
+        Self { kind }
+    }
+}
