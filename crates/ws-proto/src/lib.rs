@@ -1,6 +1,6 @@
 //! WebSocket (RFC 6455) as a pure state machine.
 #![no_std]
-#[cfg(feature = "alloc")]
+#[cfg(any(test, feature = "alloc"))]
 extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;

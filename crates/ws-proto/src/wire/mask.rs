@@ -63,7 +63,7 @@ impl Mask {
 
 #[cfg(test)]
 mod tests {
-    use std::vec::Vec;
+    use alloc::vec::Vec;
 
     use proptest::prelude::*;
 
