@@ -162,6 +162,25 @@ impl<S: Storage, O: Outbound> Endpoint<S, O> {
         }
     }
 
+    /// Bytes arrive in these pieces, and after each event everything is transmitted, so that what is said does not
+    /// depend on the cuts. Gives that.
+    pub fn converse(&mut self, pieces: &[&[u8]]) -> Vec<u8> {
+        let mut said = Vec::new();
+        for piece in pieces {
+            let mut rest = *piece;
+            while !rest.is_empty() && self.error.is_none() {
+                let taken = self.rx.extend_from_slice(rest);
+                assert_ne!(taken, 0, "no room after receive gave None");
+                rest = &rest[taken..];
+                while self.receive_one() {
+                    said.extend(self.say_bytes());
+                }
+            }
+        }
+        said.extend(self.say_bytes());
+        said
+    }
+
     /// Receives once, records what came, and says whether something did.
     pub fn receive_one(&mut self) -> bool {
         match self.conn.receive(self.now, &mut self.rx) {

@@ -312,7 +312,7 @@ fn an_owned_payload_is_transmitted_from_where_it_is_and_dropped_afterwards() {
 }
 
 #[test]
-fn unsent_owned_payloads_are_released_by_a_failure_but_the_one_on_its_way() {
+fn unsent_owned_payloads_are_released_by_close_now_but_the_one_on_its_way() {
     use std::sync::Arc;
     let payload: Arc<[u8]> = vec![7; 100_000].into();
     let mut end = Endpoint::with(Role::Server, config(), Vec::new(), SendQueue::<Arc<[u8]>>::new());
@@ -320,7 +320,7 @@ fn unsent_owned_payloads_are_released_by_a_failure_but_the_one_on_its_way() {
         end.conn.send_owned(&mut end.tx, Kind::Binary, Arc::clone(&payload)).unwrap();
     }
     let mut bytes = end.transmit(50);
-    end.hear(&[cont("")]);
+    end.conn.close_now(end.now, 1002.into(), "").unwrap();
     assert!(end.conn.wants_transmit(&end.tx));
     bytes.extend(end.say_bytes());
     assert_eq!(ws_tests::frames(&bytes, false), [binary(&payload), close(1002)]);

@@ -15,7 +15,7 @@ fn oracle(first: u8, second: u8, is_server: bool, in_message: bool) -> Result<()
     let opcode = first % 16;
     let masked = second >= 0x80;
     let length = second % 128;
-    if (first / 16) % 8 != 0 {
+    if !(first / 16).is_multiple_of(8) {
         return Err((1, P::ReservedBits)); // 5.2: "MUST be 0 unless an extension is negotiated"
     }
     if (3..=7).contains(&opcode) || opcode >= 11 {

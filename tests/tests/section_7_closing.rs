@@ -85,7 +85,7 @@ fn section_5_5_1_the_body_is_empty_or_a_code_and_text() {
                 end.hear_pieces(&ws_tests::chop(&wire(&[raw_close(body)], is_server), sizes));
                 assert_eq!(end.events(), seen.clone().into_iter().collect::<Vec<_>>(), "{body:x?}");
                 assert_eq!(end.error(), *error, "{body:x?}");
-                assert_eq!(end.say(), std::slice::from_ref(answer), "{body:x?} {sizes:?}");
+                assert_eq!(end.say(), core::slice::from_ref(answer), "{body:x?} {sizes:?}");
             }
         }
     }

@@ -59,7 +59,11 @@ fn section_8_1_edges_of_all_lengths_have_the_verdict_of_core_in_one_frame_and_in
                 match valid {
                     Ok(valid) => assert_eq!(events, [Seen::text(valid)]),
                     Err(_) => {
-                        assert_eq!((events, end.error()), (vec![], Some(Error::InvalidUtf8)), "{sequence:x?}")
+                        assert_eq!(
+                            (events, end.error()),
+                            (vec![], Some(Error::InvalidUtf8)),
+                            "{sequence:x?}"
+                        );
                     }
                 }
             }

@@ -83,7 +83,7 @@ fn a_head_of_exactly_16_kib_is_accepted_on_both_sides() {
 #[test]
 fn interim_responses_are_on_account_of_the_same_limit() {
     let [(client, _), _] = Side::both(HandshakeLimits::default());
-    let interim = "HTTP/1.1 100 Continue\r\n\r\n".bytes().cycle();
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n".bytes().cycle().take(1 << 16);
     let (n, outcome) = drip(interim, client);
     assert_eq!((n, outcome), ((16 << 10) + 1, Err(HandshakeError::HeadTooLarge { limit: 16 << 10 })));
 }
@@ -496,4 +496,45 @@ proptest! {
             prop_assert_eq!((again.host(), again.path()), (uri.host(), uri.path()));
         }
     }
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn buffers_that_grow_hold_no_more_than_twice_the_limit() {
+    let mut rx = RecvBuf::default();
+    let mut handshake = ServerHandshake::new(HandshakeLimits::default(), Instant::ZERO);
+    let endless = "GET / HTTP/1.1\r\nX: ".bytes().chain(core::iter::repeat(b'a'));
+    for byte in endless.take(1 << 20) {
+        rx.extend_from_slice(&[byte]);
+        if handshake.poll_receive(Instant::ZERO, &mut rx).is_err() {
+            break;
+        }
+    }
+    assert!(rx.capacity() <= 32 << 10, "{}", rx.capacity());
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn a_queue_of_owned_payloads_takes_a_head_whole_or_not_at_all() {
+    let (_, handshake, rx) = server(REQUEST.as_bytes());
+    let request = handshake.request(&rx).unwrap();
+    let mut expected = tx();
+    request.accept(&AcceptOptions::new(), &mut expected).unwrap();
+    let expected = transmitted(&mut expected);
+
+    let mut queue = ws_proto::SendQueue::<Vec<u8>>::new();
+    request.accept(&AcceptOptions::new(), &mut queue).unwrap();
+    assert_eq!(transmitted(&mut queue), expected);
+    for limit in 0..expected.len() {
+        let mut queue = ws_proto::SendQueue::<Vec<u8>>::new().limit(limit);
+        let outcome = request.accept(&AcceptOptions::new(), &mut queue);
+        assert_eq!(outcome, Err(HandshakeError::OutputTooSmall), "{limit}");
+        assert_eq!(queue.buffered_amount(), 0);
+        assert_eq!(transmitted(&mut queue), "");
+    }
+    // What waited before is neither lost nor changed.
+    let mut queue = ws_proto::SendQueue::<Vec<u8>>::new().limit(expected.len() + 10);
+    request.accept(&AcceptOptions::new(), &mut queue).unwrap();
+    assert_eq!(request.accept(&AcceptOptions::new(), &mut queue), Err(HandshakeError::Full));
+    assert_eq!(transmitted(&mut queue), expected);
 }

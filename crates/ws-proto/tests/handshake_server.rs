@@ -483,6 +483,15 @@ fn a_response_that_does_not_fit_leaves_the_output_as_it_was() {
 }
 
 #[test]
+fn a_head_is_not_queued_among_frames() {
+    let mut tx = tx();
+    let mut connection = Connection::new(Role::Server, Config::default(), Instant::ZERO);
+    connection.send(&mut tx, Message::Text("hi")).unwrap();
+    assert_eq!(HandshakeError::Timeout.respond(&mut tx), Err(HandshakeError::Full));
+    assert_eq!(tx.buffered_amount(), 4);
+}
+
+#[test]
 fn a_handshake_is_at_most_128_bytes() {
     assert!(size_of::<ServerHandshake>() <= 128, "{}", size_of::<ServerHandshake>());
 }

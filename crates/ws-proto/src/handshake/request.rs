@@ -244,10 +244,14 @@ impl<'b> Request<'b> {
     }
 }
 
-/// The first line and the names of the headers: values are often secret.
+/// Method, path and the names of the headers: queries and values are often secret.
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("line", &self.line).field("headers", &self.headers).finish()
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("path", &self.path())
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
     }
 }
 
