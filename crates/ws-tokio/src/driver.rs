@@ -2,17 +2,21 @@
 //! it can be handed out side by side.
 
 use core::future::poll_fn;
+use core::mem::take;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{Connection, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction};
+use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction};
 
 use crate::error::Error;
 use crate::message::Message;
 use crate::timer::Timer;
+
+/// How many bytes may wait in the queue.
+const QUEUE_LIMIT: usize = 1 << 20;
 
 /// The transport, the connection, its output, and its timer.
 #[derive(Debug)]
@@ -42,7 +46,7 @@ impl<IO> Driver<IO> {
         Self {
             io,
             conn,
-            tx,
+            tx: tx.limit(QUEUE_LIMIT),
             timer,
             pending: None,
             unflushed: false,
@@ -100,6 +104,18 @@ impl<IO> Driver<IO> {
             }
             other => other.map_err(|(error, _)| error),
         }
+    }
+
+    /// Begins the closing handshake behind everything that was taken. A message that waits in front of the full queue goes
+    /// into it now, whatever its limit: behind the Close frame there is no place for it.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        if let Some(message) = self.pending.take() {
+            self.tx = take(&mut self.tx).limit(usize::MAX);
+            // Anything but a full queue means that the connection is closing already.
+            let _ = self.queue(message);
+            self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
+        }
+        self.conn.close(self.timer.now(), code, reason)
     }
 
     /// Why the connection failed, if it did and nobody was told yet.

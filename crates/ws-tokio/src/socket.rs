@@ -200,7 +200,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Safe: the closing handshake has begun when this is first polled, and goes on with the next call that receives.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        match self.driver.conn.close(self.driver.timer.now(), code, reason) {
+        match self.driver.close(code, reason) {
             Ok(()) | Err(SendError::Closing) => {}
             Err(error) => return Err(error.into()),
         }

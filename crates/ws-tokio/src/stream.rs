@@ -42,8 +42,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<IO> {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let now = self.driver.timer.now();
-        match self.driver.conn.close(now, CloseCode::NORMAL, "") {
+        match self.driver.close(CloseCode::NORMAL, "") {
             Ok(()) | Err(SendError::Closing) => self.poll_drain(cx),
             Err(error) => Poll::Ready(Err(error.into())),
         }
