@@ -9,7 +9,9 @@ use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction};
+use ws_proto::{
+    CloseCode, Connection, Instant, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction,
+};
 
 use crate::error::Error;
 use crate::message::Message;
@@ -116,6 +118,25 @@ impl<IO> Driver<IO> {
             self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
         }
         self.conn.close(self.timer.now(), code, reason)
+    }
+
+    pub(crate) fn begin_message(&mut self, kind: Kind) -> Result<(), SendError> {
+        if self.pending.is_some() {
+            return Err(SendError::Full);
+        }
+        self.conn.begin_message(kind)
+    }
+
+    pub(crate) fn write_message(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
+        self.conn.write_message(&mut self.tx, bytes)
+    }
+
+    pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {
+        self.conn.finish_message(&mut self.tx)
+    }
+
+    pub(crate) fn abort_message(&mut self) {
+        self.conn.abort_message(self.timer.now());
     }
 
     /// Why the connection failed, if it did and nobody was told yet.
@@ -246,6 +267,67 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if action == TransportAction::Close { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// What everything that receives comes down to: gives an event from the buffer if `receive` finds one; writes what is
+    /// queued if not; reads; and serves the deadlines.
+    pub(crate) fn poll_receive<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        rx: &mut RecvBuf<Vec<u8>>,
+        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Poll<Result<Option<R>, Error>> {
+        if self.done {
+            return Poll::Ready(Ok(None));
+        }
+        loop {
+            self.check_deadlines(Some(rx));
+            // An error is sticky; it is told when the connection is wound up and the peer knows it.
+            if let Ok(Some(ready)) = receive(&mut self.conn, self.timer.now(), rx) {
+                if self.conn.should_transmit() {
+                    // Pongs are waiting in numbers: let them out before they have to replace each other.
+                    let _ = self.poll_write(cx);
+                }
+                return Poll::Ready(Ok(Some(ready)));
+            }
+            // Nothing to answer is left, so this is when the answers go out: together.
+            let _ = self.poll_write(cx);
+            if self.poll_wind_up(cx).is_ready() {
+                self.finish();
+                *rx = RecvBuf::default();
+                return Poll::Ready(self.take_error().map_or(Ok(None), Err));
+            }
+            if self.poll_read(cx, rx).is_ready() {
+                continue;
+            }
+            ready!(self.timer.poll(cx, self.conn.poll_timeout()));
+        }
+    }
+
+    /// Writes what is queued, and answers control frames as long as no data is in front of them. Never ready but with the
+    /// error that ended the connection.
+    pub(crate) fn poll_control(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<Error> {
+        loop {
+            self.check_deadlines(None);
+            let now = self.timer.now();
+            while let Ok(Some(_)) = self.conn.poll_receive_control(now, rx) {}
+            let _ = self.poll_write(cx);
+            if self.is_failed() || self.done {
+                return Poll::Ready(self.take_error().unwrap_or(Error::Send(SendError::Closing)));
+            }
+            if self.conn.peer_close().is_some() {
+                return Poll::Ready(Error::Send(SendError::Closing));
+            }
+            // Data stays where it is, and no more is read behind it.
+            if rx.unparsed().len() < RecvBuf::<Vec<u8>>::MIN_SIZE && self.poll_read(cx, rx).is_ready() {
+                continue;
+            }
+            ready!(self.timer.poll(cx, self.conn.poll_timeout()));
+        }
+    }
+
+    fn is_failed(&self) -> bool {
+        self.told || self.failure.is_some() || self.conn.error().is_some()
+    }
+
     /// Ready when a message can be queued.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.pending.is_none() && !self.done {
@@ -284,7 +366,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         loop {
             self.check_deadlines(None);
             let written = self.poll_write(cx);
-            if self.told || self.failure.is_some() || self.conn.error().is_some() {
+            if self.is_failed() {
                 return Poll::Ready(Err(self.take_error().unwrap_or(Error::Send(SendError::Closing))));
             }
             if written.is_ready() {

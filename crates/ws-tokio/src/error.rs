@@ -40,3 +40,14 @@ pub struct Rejection {
     /// What of the body had arrived together with the head. The rest is not waited for.
     pub body_prefix: Vec<u8>,
 }
+
+/// For the traits of `std::io` and tokio: the error itself if it is one of theirs, else one that holds it.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io(error) => error,
+            Error::Connection(ws_proto::Error::UnexpectedEof) => io::ErrorKind::UnexpectedEof.into(),
+            other => Self::other(other),
+        }
+    }
+}

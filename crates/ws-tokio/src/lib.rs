@@ -64,6 +64,9 @@
 //! | take over from hyper or axum | [`WebSocket::from_upgraded`] |
 //! | receive without copying, and answer | [`WebSocket::next`] and [`Reply`] |
 //! | receive and send owned messages | [`WebSocket::recv`], [`WebSocket::send`], `Stream`, `Sink` |
+//! | receive a message of any size in pieces | [`WebSocket::next_chunk`], or [`WebSocket::next_message`] with `AsyncRead` |
+//! | send a message of any size in pieces | [`WebSocket::begin_message`] with `AsyncWrite`, [`WebSocket::send_reader`], [`WebSocket::send_stream`] |
+//! | receive and send in two tasks | [`WebSocket::split`] |
 //! | set limits and timeouts | [`ws_proto::Config`], [`ws_proto::handshake::HandshakeLimits`] |
 //!
 //! Deadlines follow tokio's clock, and so stand still where a test pauses it.
@@ -78,6 +81,7 @@
 //! | `WebSocketConfig::max_message_size` of 64 MiB | [`Config::max_message_size`](ws_proto::Config::max_message_size) of 1 MiB, frames included |
 //! | `Message::Text(Utf8Bytes)`, `Message::Binary(Bytes)` | the same |
 //! | `ws.next().await` of `StreamExt` | [`WebSocket::recv`], which is cancel-safe; or `StreamExt` |
+//! | `StreamExt::split`, with a lock across awaits | [`WebSocket::split`], without |
 //! | errors `ConnectionClosed`, `AlreadyClosed` after a clean close | `None` |
 //! | waiting for the peer's Close for ever | at most [`Config::close_timeout`](ws_proto::Config::close_timeout) |
 //! | pings by hand | on by default: [`Config::ping_interval`](ws_proto::Config::ping_interval) |
@@ -88,8 +92,11 @@ mod driver;
 mod error;
 mod exchange;
 mod message;
+mod message_reader;
+mod message_writer;
 mod reply;
 mod socket;
+mod split;
 mod stream;
 mod timer;
 mod utf8_bytes;
@@ -98,8 +105,11 @@ pub use accept::{IncomingRequest, accept, receive_request};
 pub use connect::{Accepted, connect, connect_over, connect_with};
 pub use error::{Error, Rejection};
 pub use message::{CloseFrame, Message};
+pub use message_reader::{MessageReader, ReceiveChunks};
+pub use message_writer::{MessageWriter, SendPieces};
 pub use reply::Reply;
 pub use socket::WebSocket;
+pub use split::{ReuniteError, WebSocketReader, WebSocketWriter};
 pub use utf8_bytes::Utf8Bytes;
 /// The core, of which this crate's interface uses many types.
 pub use ws_proto;

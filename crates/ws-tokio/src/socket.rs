@@ -2,15 +2,22 @@
 
 use core::future::poll_fn;
 use core::task::{Context, Poll};
+use std::io;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Config, Connection, Event, Kind, Ready, RecvBuf, Role, SendError, SendQueue};
+use ws_proto::{
+    Chunk, CloseCode, Config, Connection, Event, Kind, Ready, ReadyChunk, RecvBuf, Role, SendError, SendQueue,
+};
 
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::message::Message;
+use crate::message_reader::{self, MessageReader, ReceiveChunks};
+use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
 use crate::reply::Reply;
+use crate::split::{self, WebSocketReader, WebSocketWriter};
 use crate::timer::Timer;
 
 /// A WebSocket over any `AsyncRead + AsyncWrite`.
@@ -77,6 +84,12 @@ impl<IO> WebSocket<IO> {
         &mut self.driver.io
     }
 
+    /// Two halves that can be used from two tasks: one receives, the other sends. Pings and the closing handshake are
+    /// served while the reading half receives. See [`WebSocketReader::reunite`].
+    pub fn split(self) -> (WebSocketReader<IO>, WebSocketWriter<IO>) {
+        split::split(self.rx, self.driver)
+    }
+
     /// Gives the transport back. What is queued or was received and not yet asked for is lost.
     pub fn into_inner(self) -> IO {
         self.driver.io
@@ -114,6 +127,89 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     pub async fn next(&mut self) -> Result<Option<(Event<'_>, Reply<'_, IO>)>, Error> {
         let ready = poll_fn(|cx| self.poll_receive(cx)).await?;
         Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
+    }
+
+    /// The same as [`next`](Self::next) without putting messages together: frames begin, pieces of their payload arrive,
+    /// frames end. Messages may be of any size, since `Config::max_message_size` bounds what is put together. See
+    /// [`ws_proto::Connection::receive_chunk`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no event is lost if the future is dropped before it is ready.
+    pub async fn next_chunk(&mut self) -> Result<Option<(Event<'_, Chunk<'_>>, Reply<'_, IO>)>, Error> {
+        let ready = poll_fn(|cx| self.poll_receive_chunk(cx)).await?;
+        Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
+    }
+
+    /// Waits for the next message to begin, and gives a reader for its payload, which implements `AsyncRead`; `None` when
+    /// the connection is over.
+    ///
+    /// What is left of a message before is skipped, and so are control frames, which have been answered.
+    ///
+    /// # Errors
+    ///
+    /// As for [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no message is lost if the future is dropped before it is ready.
+    pub async fn next_message(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::next(self).await
+    }
+
+    /// Begins a message that is written in pieces, with a writer that implements `AsyncWrite`. Each write is a fragment;
+    /// [`MessageWriter::finish`] or `shutdown` ends the message.
+    ///
+    /// Nothing is received while it is written: if that may take long, [`split`](Self::split) first, and receive beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if a message is in progress already, or the connection is closing.
+    pub fn begin_message(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
+        MessageWriter::begin(self, kind)
+    }
+
+    /// Sends what `source` has to give, up to its end, as one message, fragment by fragment as it comes, and waits until all of
+    /// it is with the transport. Says how many bytes that were.
+    ///
+    /// While the source has nothing, pings and a Close frame of the peer are answered, as long as no data is in front of
+    /// them; data waits for whoever receives next.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the source fails: the message cannot be finished, and the connection closes with 1011 if any of
+    /// it was queued. Otherwise as for [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Not to be continued: if the future is dropped, the message is given up, as if the source had failed.
+    pub async fn send_reader<R>(&mut self, kind: Kind, source: &mut R) -> Result<u64, Error>
+    where
+        R: AsyncRead + Unpin + ?Sized,
+    {
+        send_reader(self, kind, source).await
+    }
+
+    /// Sends all that `source` yields as one message, each item a fragment or several; otherwise as
+    /// [`send_reader`](Self::send_reader).
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_reader`](Self::send_reader).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`send_reader`](Self::send_reader).
+    pub async fn send_stream<S, B>(&mut self, kind: Kind, source: &mut S) -> Result<u64, Error>
+    where
+        S: Stream<Item = io::Result<B>> + Unpin + ?Sized,
+        B: AsRef<[u8]>,
+    {
+        send_stream(self, kind, source).await
     }
 
     /// Waits for the next message, and gives a copy that is owned; `None` when the connection is over.
@@ -238,36 +334,56 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         Reply::new(&mut self.driver)
     }
 
-    /// What everything that receives comes down to: gives an event from the buffer if there is one; writes what is
-    /// queued if not; reads; and serves the deadlines.
+    /// The next event, for everything that receives messages in pieces.
+    pub(crate) fn poll_receive_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<ReadyChunk>, Error>> {
+        self.driver.poll_receive(cx, &mut self.rx, Connection::poll_receive_chunk)
+    }
+
+    /// The next event, for everything that receives messages as a whole.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
-        let Self { rx, driver } = self;
-        if driver.done {
-            return Poll::Ready(Ok(None));
-        }
-        loop {
-            driver.check_deadlines(Some(rx));
-            // An error is sticky; it is told when the connection is wound up and the peer knows it.
-            if let Ok(Some(ready)) = driver.conn.poll_receive(driver.timer.now(), rx) {
-                if driver.conn.should_transmit() {
-                    // Pongs are waiting in numbers: let them out before they have to replace each other.
-                    let _ = driver.poll_write(cx);
-                }
-                return Poll::Ready(Ok(Some(ready)));
-            }
-            // Nothing to answer is left, so this is when the answers go out: together.
-            let _ = driver.poll_write(cx);
-            if driver.poll_wind_up(cx).is_ready() {
-                driver.finish();
-                *rx = RecvBuf::default();
-                return Poll::Ready(driver.take_error().map_or(Ok(None), Err));
-            }
-            if driver.poll_read(cx, rx).is_ready() {
-                continue;
-            }
-            if driver.timer.poll(cx, driver.conn.poll_timeout()).is_pending() {
-                return Poll::Pending;
-            }
-        }
+        self.driver.poll_receive(cx, &mut self.rx, Connection::poll_receive)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> ReceiveChunks for WebSocket<IO> {}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> message_reader::sealed::Sealed for WebSocket<IO> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ReadyChunk>, Error>> {
+        self.poll_receive_chunk(cx)
+    }
+
+    fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>> {
+        ready.event(&self.rx)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> SendPieces for WebSocket<IO> {}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> message_writer::sealed::Sealed for WebSocket<IO> {
+    fn begin(&mut self, kind: Kind) -> Result<(), SendError> {
+        self.driver.begin_message(kind)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
+        self.driver.write_message(bytes)
+    }
+
+    fn finish(&mut self) -> Result<(), SendError> {
+        self.driver.finish_message()
+    }
+
+    fn abort(&mut self) {
+        self.driver.abort_message();
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.driver.poll_flush(cx)
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        self.driver.poll_control(cx, &mut self.rx)
     }
 }

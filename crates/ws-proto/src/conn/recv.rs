@@ -134,6 +134,31 @@ impl Connection {
         self.receive_with(now, rx, Self::next_event)
     }
 
+    /// The same as [`poll_receive`](Self::poll_receive) for control frames alone: `None` as well if a data frame is next,
+    /// which stays where it is.
+    ///
+    /// For a caller that is busy with sending: pings and a Close frame are answered as long as no data is in front of
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Self::receive).
+    pub fn poll_receive_control<S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &mut RecvBuf<S>,
+    ) -> Result<Option<Ready>, Error> {
+        self.receive_with(now, rx, |connection, now, rx| {
+            if connection.incoming.is_in_frame() {
+                return Ok(None);
+            }
+            match connection.next_frame(now, rx)? {
+                NextFrame::Control(ready) => Ok(Some(ready)),
+                NextFrame::Data(_) | NextFrame::Incomplete => Ok(None),
+            }
+        })
+    }
+
     /// What all ways of receiving have in common: a failure is sticky, and input behind it is ignored.
     #[inline]
     pub(super) fn receive_with<S: Storage, R>(

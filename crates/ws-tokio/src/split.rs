@@ -1,0 +1,421 @@
+//! A WebSocket in two halves, for two tasks.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_proto::{Chunk, CloseCode, Connection, Event, Kind, ReadyChunk, RecvBuf, SendError, State};
+
+use crate::driver::Driver;
+use crate::error::Error;
+use crate::message::Message;
+use crate::message_reader::{self, MessageReader, ReceiveChunks};
+use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
+use crate::socket::WebSocket;
+
+/// The half of a WebSocket that receives.
+///
+/// It owns the receive buffer, and shares the rest with the other half under a lock that is held while something is polled and
+/// never across an await. As long as this half is awaited, pings and the peer's Close are answered, and everything that
+/// the other half queued goes out.
+pub struct WebSocketReader<IO> {
+    rx: RecvBuf<Vec<u8>>,
+    shared: Arc<Shared<IO>>,
+}
+
+/// The half of a WebSocket that sends. See [`WebSocketReader`].
+pub struct WebSocketWriter<IO> {
+    shared: Arc<Shared<IO>>,
+}
+
+/// Two halves that do not belong together; they come back as they were.
+pub struct ReuniteError<IO>(pub WebSocketReader<IO>, pub WebSocketWriter<IO>);
+
+struct Shared<IO> {
+    driver: Mutex<Driver<IO>>,
+    tasks: Arc<Tasks>,
+    /// Wakes both tasks. A transport remembers one waker for each direction, and both halves write.
+    waker: Waker,
+}
+
+/// The tasks that wait for something, each half at most one.
+#[derive(Default)]
+struct Tasks {
+    reader: Mutex<Option<Waker>>,
+    writer: Mutex<Option<Waker>>,
+}
+
+impl Wake for Tasks {
+    fn wake(self: Arc<Self>) {
+        wake(&self.reader);
+        wake(&self.writer);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What panicked was the transport of the caller's; the state here is as good as it was.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn register(task: &Mutex<Option<Waker>>, waker: &Waker) {
+    let mut task = lock(task);
+    if !task.as_ref().is_some_and(|registered| registered.will_wake(waker)) {
+        *task = Some(waker.clone());
+    }
+}
+
+fn wake(task: &Mutex<Option<Waker>>) {
+    let waker = lock(task).take();
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+pub(crate) fn split<IO>(
+    rx: RecvBuf<Vec<u8>>,
+    driver: Driver<IO>,
+) -> (WebSocketReader<IO>, WebSocketWriter<IO>) {
+    let tasks = Arc::<Tasks>::default();
+    let waker = Waker::from(Arc::clone(&tasks));
+    let shared = Arc::new(Shared { driver: Mutex::new(driver), tasks, waker });
+    (WebSocketReader { rx, shared: Arc::clone(&shared) }, WebSocketWriter { shared })
+}
+
+impl<IO> WebSocketReader<IO> {
+    /// Puts the two halves together again.
+    ///
+    /// # Errors
+    ///
+    /// If they are not halves of the same WebSocket.
+    pub fn reunite(self, writer: WebSocketWriter<IO>) -> Result<WebSocket<IO>, ReuniteError<IO>> {
+        if !Arc::ptr_eq(&self.shared, &writer.shared) {
+            return Err(ReuniteError(self, writer));
+        }
+        drop(writer);
+        let Self { rx, shared } = self;
+        match Arc::try_unwrap(shared) {
+            Ok(shared) => {
+                let driver = shared.driver.into_inner().unwrap_or_else(PoisonError::into_inner);
+                Ok(WebSocket { rx, driver })
+            }
+            // There are two halves and no more, and both are here.
+            Err(shared) => {
+                let writer = WebSocketWriter { shared: Arc::clone(&shared) };
+                Err(ReuniteError(Self { rx, shared }, writer))
+            }
+        }
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
+    /// Waits for the next event; `None` when the connection is over. See [`WebSocket::next`]; the answer goes through the
+    /// other half.
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::next`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no event is lost if the future is dropped before it is ready.
+    pub async fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
+        let ready = poll_fn(|cx| self.poll_receive(cx, Connection::poll_receive)).await?;
+        Ok(ready.map(|ready| ready.event(&self.rx)))
+    }
+
+    /// Waits for the next piece of a message or control frame; `None` when the connection is over. See
+    /// [`WebSocket::next_chunk`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::next`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no event is lost if the future is dropped before it is ready.
+    pub async fn next_chunk(&mut self) -> Result<Option<Event<'_, Chunk<'_>>>, Error> {
+        let ready = poll_fn(|cx| self.poll_receive(cx, Connection::poll_receive_chunk)).await?;
+        Ok(ready.map(|ready| ready.event(&self.rx)))
+    }
+
+    /// Waits for the next message to begin, and gives a reader for its payload. See [`WebSocket::next_message`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::next`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no message is lost if the future is dropped before it is ready.
+    pub async fn next_message(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::next(self).await
+    }
+
+    /// Waits for the next message, and gives a copy that is owned. See [`WebSocket::recv`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::next`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no message is lost if the future is dropped before it is ready.
+    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
+        Ok(self.next().await?.map(Message::from))
+    }
+
+    fn poll_receive<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        receive: impl Fn(
+            &mut Connection,
+            ws_proto::Instant,
+            &mut RecvBuf<Vec<u8>>,
+        ) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Poll<Result<Option<R>, Error>> {
+        let shared = &*self.shared;
+        register(&shared.tasks.reader, cx.waker());
+        let mut driver = lock(&shared.driver);
+        let result = driver.poll_receive(&mut Context::from_waker(&shared.waker), &mut self.rx, receive);
+        if driver.done || driver.conn.state() != State::Open {
+            // Whoever waits to send is told that it is over.
+            wake(&shared.tasks.writer);
+        }
+        result
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
+    /// Sends a message, and waits until it and all before it are with the transport. See [`WebSocket::send`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is either not queued at all, or queued whole.
+    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Queues a message; waits only while the queue is full. The reading half lets it out. See [`WebSocket::feed`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued.
+    pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
+        poll_fn(|cx| self.poll(cx, Driver::poll_ready)).await?;
+        Ok(self.act(|driver| driver.start_send(message))?)
+    }
+
+    /// Waits until everything that was queued is with the transport.
+    ///
+    /// # Errors
+    ///
+    /// If the connection ends before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what is queued stays queued.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll(cx, Driver::poll_flush)).await
+    }
+
+    /// Begins the closing handshake behind what is queued, and waits until the Close frame is with the transport. The reading
+    /// half does the rest: it is to be awaited until it gives `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] for a code that must not be sent or a reason beyond 123 bytes; any other if the connection ended. None if
+    /// it is closing already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the closing handshake has begun when this is first polled.
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        match self.act(|driver| driver.close(code, reason)) {
+            Ok(()) | Err(SendError::Closing) => poll_fn(|cx| self.poll_closed(cx)).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Begins a message that is written in pieces. See [`WebSocket::begin_message`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::begin_message`].
+    pub fn begin_message(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
+        MessageWriter::begin(self, kind)
+    }
+
+    /// Sends what `source` has to give, up to its end, as one message. See [`WebSocket::send_reader`]; what arrives meanwhile is
+    /// the business of the reading half.
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::send_reader`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Not to be continued: if the future is dropped, the message is given up.
+    pub async fn send_reader<R>(&mut self, kind: Kind, source: &mut R) -> Result<u64, Error>
+    where
+        R: AsyncRead + Unpin + ?Sized,
+    {
+        send_reader(self, kind, source).await
+    }
+
+    /// Sends all that `source` yields as one message. See [`WebSocket::send_stream`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::send_reader`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Not to be continued: if the future is dropped, the message is given up.
+    pub async fn send_stream<S, B>(&mut self, kind: Kind, source: &mut S) -> Result<u64, Error>
+    where
+        S: Stream<Item = std::io::Result<B>> + Unpin + ?Sized,
+        B: AsRef<[u8]>,
+    {
+        send_stream(self, kind, source).await
+    }
+
+    /// Ready when the Close frame is with the transport; or when the reading half was done with all of it before.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(cx, |driver, cx| if driver.done { Poll::Ready(Ok(())) } else { driver.poll_flush(cx) })
+    }
+
+    /// Does something that is done at once. The other half looks afterwards what is to be transmitted, and when.
+    fn act<R>(&mut self, act: impl FnOnce(&mut Driver<IO>) -> R) -> R {
+        let result = act(&mut lock(&self.shared.driver));
+        wake(&self.shared.tasks.reader);
+        result
+    }
+
+    fn poll<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<IO>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let shared = &*self.shared;
+        register(&shared.tasks.writer, cx.waker());
+        poll(&mut lock(&shared.driver), &mut Context::from_waker(&shared.waker))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> ReceiveChunks for WebSocketReader<IO> {}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> message_reader::sealed::Sealed for WebSocketReader<IO> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ReadyChunk>, Error>> {
+        self.poll_receive(cx, Connection::poll_receive_chunk)
+    }
+
+    fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>> {
+        ready.event(&self.rx)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> SendPieces for WebSocketWriter<IO> {}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> message_writer::sealed::Sealed for WebSocketWriter<IO> {
+    fn begin(&mut self, kind: Kind) -> Result<(), SendError> {
+        self.act(|driver| driver.begin_message(kind))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
+        self.act(|driver| driver.write_message(bytes))
+    }
+
+    fn finish(&mut self) -> Result<(), SendError> {
+        self.act(Driver::finish_message)
+    }
+
+    fn abort(&mut self) {
+        self.act(Driver::abort_message);
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(cx, Driver::poll_flush)
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        // The other half receives; here it is enough that what was written goes out.
+        match self.poll(cx, Driver::poll_flush) {
+            Poll::Ready(Err(error)) => Poll::Ready(error),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketReader<IO> {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let ready = core::task::ready!(self.poll_receive(cx, Connection::poll_receive));
+        Poll::Ready(ready.map(|ready| ready.map(|ready| ready.event(&self.rx).into())).transpose())
+    }
+}
+
+/// Closing is the beginning of the closing handshake with code 1000; see [`WebSocketWriter::close`].
+impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketWriter<IO> {
+    type Error = Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(cx, Driver::poll_ready)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        Ok(self.act(|driver| driver.start_send(message))?)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(cx, Driver::poll_flush)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match self.act(|driver| driver.close(CloseCode::NORMAL, "")) {
+            Ok(()) | Err(SendError::Closing) => self.poll_closed(cx),
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+}
+
+impl<IO> fmt::Debug for WebSocketReader<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketReader").field("rx", &self.rx).finish_non_exhaustive()
+    }
+}
+
+impl<IO> fmt::Debug for WebSocketWriter<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketWriter").finish_non_exhaustive()
+    }
+}
+
+impl<IO> fmt::Debug for ReuniteError<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReuniteError")
+    }
+}
+
+impl<IO> fmt::Display for ReuniteError<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the two halves are not of the same WebSocket")
+    }
+}
+
+impl<IO> core::error::Error for ReuniteError<IO> {}

@@ -1,0 +1,158 @@
+//! Two halves in two tasks.
+
+mod support;
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use support::{CLOSE, PING, PONG, close_body, masked, pair, quiet, read_frame, server, tcp_pair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use ws_proto::{CloseCode, Kind, SendError};
+use ws_tokio::{Error, Message};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_directions_at_full_speed_in_four_tasks_lose_nothing() {
+    const MESSAGES: u32 = 5_000;
+    let (a, b) = tcp_pair().await;
+    let (client_end, server_end) = (support::client(a, quiet()), server(b, quiet()));
+    let mut tasks = Vec::new();
+    for ws in [client_end, server_end] {
+        let (mut reader, mut writer) = ws.split();
+        tasks.push(tokio::spawn(async move {
+            for n in 0..MESSAGES {
+                writer.feed(Message::text(n.to_string())).await.unwrap();
+            }
+            writer.flush().await.unwrap();
+        }));
+        tasks.push(tokio::spawn(async move {
+            for n in 0..MESSAGES {
+                let message = reader.recv().await.unwrap().unwrap();
+                assert_eq!(message.as_text(), Some(&*n.to_string()));
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_reading_half_answers_pings_and_the_close_while_the_other_does_nothing() {
+    let (mut peer, io) = duplex(1 << 16);
+    let (mut reader, _writer) = server(io, quiet()).split();
+    let receiving = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        while let Some(message) = reader.recv().await.unwrap() {
+            seen.push(message);
+        }
+        seen
+    });
+    peer.write_all(&masked(PING, b"1")).await.unwrap();
+    assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (PONG, b"1".to_vec()));
+    peer.write_all(&masked(CLOSE, &close_body(1000, "bye"))).await.unwrap();
+    assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (CLOSE, close_body(1000, "bye")));
+    peer.shutdown().await.unwrap();
+    assert_eq!(receiving.await.unwrap(), [Message::Ping("1".into()), support::close_message(1000, "bye")]);
+}
+
+#[tokio::test]
+async fn what_is_fed_goes_out_although_only_the_reading_half_is_awaited() {
+    let (mut peer, io) = duplex(1 << 16);
+    let (mut reader, mut writer) = server(io, quiet()).split();
+    let receiving = tokio::spawn(async move { reader.recv().await.map(|_| ()) });
+    // Let the reader wait first: it is to be woken.
+    tokio::task::yield_now().await;
+    writer.feed(Message::text("fed")).await.unwrap();
+    assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (0x81, b"fed".to_vec()));
+    receiving.abort();
+}
+
+#[tokio::test]
+async fn a_writer_that_waits_for_room_is_woken_when_the_peer_reads_whoever_asked_the_transport_last() {
+    let (mut peer, io) = duplex(1 << 10);
+    let (mut reader, mut writer) = server(io, quiet()).split();
+    let payload = vec![9; 3 << 20];
+    let sent = payload.clone();
+    let writing = tokio::spawn(async move { writer.send(Message::binary(sent)).await });
+    tokio::task::yield_now().await;
+    // The reader polls the transport for writing as well, and so replaces the waker there.
+    let receiving = tokio::spawn(async move { reader.recv().await });
+    tokio::task::yield_now().await;
+    assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (0x82, payload));
+    writing.await.unwrap().unwrap();
+    receiving.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_through_the_writing_half_wakes_the_reader_and_keeps_the_deadline() {
+    let (mut peer, io) = duplex(1 << 16);
+    let (mut reader, mut writer) = server(io, quiet().close_timeout(Duration::from_secs(3))).split();
+    let receiving = tokio::spawn(async move { reader.recv().await });
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    writer.close(CloseCode::GOING_AWAY, "").await.unwrap();
+    assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (CLOSE, close_body(1001, "")));
+    // The peer never answers.
+    let error = receiving.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Connection(ws_proto::Error::Timeout(_))), "{error:?}");
+    assert_eq!(began.elapsed().as_secs(), 3);
+    assert!(matches!(writer.send(Message::text("late")).await, Err(Error::Send(SendError::Closing))));
+}
+
+#[tokio::test]
+async fn a_writer_that_waits_is_told_when_the_connection_ends() {
+    let (mut peer, io) = duplex(1 << 10);
+    let (mut reader, mut writer) = server(io, quiet()).split();
+    let writing = tokio::spawn(async move { writer.send(Message::binary(vec![0; 1 << 20])).await });
+    tokio::task::yield_now().await;
+    let receiving = tokio::spawn(async move { while let Ok(Some(_)) = reader.recv().await {} });
+    tokio::task::yield_now().await;
+    // A frame that is not masked, and the end.
+    peer.write_all(&[0x81, 0]).await.unwrap();
+    drop(peer);
+    assert!(writing.await.unwrap().is_err());
+    receiving.await.unwrap();
+}
+
+#[tokio::test]
+async fn halves_stream_messages_and_can_be_put_together_again() {
+    let (client_end, server_end) = pair(quiet());
+    let (mut reader, writer) = server_end.split();
+    let (client_reader, mut client_writer) = client_end.split();
+
+    let mut source: &[u8] = &[3; 100_000];
+    let sending = client_writer.send_reader(Kind::Binary, &mut source);
+    let receiving = async {
+        let mut bytes = Vec::new();
+        reader.next_message().await.unwrap().unwrap().read_to_end(&mut bytes).await.unwrap();
+        bytes
+    };
+    let (sent, received) = tokio::join!(sending, receiving);
+    assert_eq!((sent.unwrap(), received.len()), (100_000, 100_000));
+
+    let mismatch = reader.reunite(client_writer).unwrap_err();
+    let (reader, client_writer) = (mismatch.0, mismatch.1);
+    let mut server_end = reader.reunite(writer).unwrap();
+    let mut client_end = client_reader.reunite(client_writer).unwrap();
+    client_end.send(Message::text("together")).await.unwrap();
+    assert_eq!(server_end.recv().await.unwrap().unwrap().as_text(), Some("together"));
+}
+
+#[tokio::test]
+async fn the_halves_are_a_stream_and_a_sink() {
+    let (client_end, server_end) = pair(quiet());
+    let (reader, writer) = server_end.split();
+    let echo = tokio::spawn(
+        reader.filter(|m| core::future::ready(m.as_ref().is_ok_and(Message::is_data))).forward(writer),
+    );
+    let (mut reader, mut writer) = client_end.split();
+    for text in ["a", "b"] {
+        SinkExt::send(&mut writer, Message::text(text)).await.unwrap();
+        assert_eq!(StreamExt::next(&mut reader).await.unwrap().unwrap().as_text(), Some(text));
+    }
+    SinkExt::close(&mut writer).await.unwrap();
+    while let Some(message) = StreamExt::next(&mut reader).await {
+        message.unwrap();
+    }
+    echo.await.unwrap().unwrap();
+}
