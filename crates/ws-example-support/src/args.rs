@@ -15,7 +15,8 @@ usage: *_echo_server [options]
   --max-fragments N          the most fragments a message may have (default 16384)
   --handshake-timeout SECS   for the whole opening handshake      (default 10)
   --keepalive SECS           between pings, and to answer one; 0: none (default 20)
-  --close-timeout SECS       for the whole closing handshake      (default 10)";
+  --close-timeout SECS       for the whole closing handshake      (default 10)
+  --streaming                echo pieces as they come, as fragments; no limit on messages";
 
 const CLIENT_USAGE: &str = "\
 usage: *_echo_client URL
@@ -42,6 +43,8 @@ pub struct ServerArgs {
     pub keepalive: Option<Duration>,
     /// For the whole closing handshake.
     pub close_timeout: Duration,
+    /// Echo pieces as they come, as fragments.
+    pub streaming: bool,
 }
 
 impl ServerArgs {
@@ -69,6 +72,7 @@ impl ServerArgs {
             handshake_timeout: Duration::from_secs(10),
             keepalive: Some(Duration::from_secs(20)),
             close_timeout: Duration::from_secs(10),
+            streaming: false,
         };
         while let Some(arg) = parser.next()? {
             match arg {
@@ -81,6 +85,7 @@ impl ServerArgs {
                     args.keepalive = Some(seconds(&mut parser)?).filter(|secs| !secs.is_zero());
                 }
                 Long("close-timeout") => args.close_timeout = seconds(&mut parser)?,
+                Long("streaming") => args.streaming = true,
                 Short('h') | Long("help") => usage(SERVER_USAGE),
                 other => return Err(other.unexpected()),
             }
@@ -225,6 +230,7 @@ mod tests {
             "0",
             "--close-timeout",
             "3",
+            "--streaming",
         ])
         .unwrap();
         assert_eq!(args.listen.to_string(), "[::1]:0");
@@ -232,6 +238,7 @@ mod tests {
         assert_eq!(args.handshake_timeout, Duration::from_millis(500));
         assert_eq!(args.keepalive, None);
         assert_eq!(args.close_timeout, Duration::from_secs(3));
+        assert!(args.streaming);
     }
 
     #[test]

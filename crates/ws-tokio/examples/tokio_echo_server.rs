@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use ws_example_support::{PAGE, ServerArgs, announce};
 use ws_tokio::ws_proto::handshake::{AcceptOptions, HandshakeLimits, Response};
-use ws_tokio::ws_proto::{CloseCode, Event};
+use ws_tokio::ws_proto::{Chunk, CloseCode, Event, Kind};
 use ws_tokio::{Error, WebSocket, receive_request};
 
 fn main() -> io::Result<()> {
@@ -68,7 +68,7 @@ async fn serve_connection(
         Err(error) => return eprintln!("{peer} failed: {error}"),
     };
     let result = tokio::select! {
-        result = echo(&mut ws) => result,
+        result = echo(&mut ws, args.streaming) => result,
         () = told_to_leave(&mut leaving) => ws.close(CloseCode::GOING_AWAY, "the server stops").await,
     };
     match result {
@@ -103,10 +103,27 @@ async fn open(stream: TcpStream, args: &ServerArgs) -> Result<Option<WebSocket<T
     incoming.accept(&AcceptOptions::default(), args.config()).await.map(Some)
 }
 
-async fn echo(ws: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+async fn echo(ws: &mut WebSocket<TcpStream>, streaming: bool) -> Result<(), Error> {
+    if streaming {
+        return echo_pieces(ws).await;
+    }
     while let Some((event, mut reply)) = ws.next().await? {
         if let Event::Data(message) = event {
             reply.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Messages of any size, without ever holding one: each piece goes back as a fragment when it comes.
+async fn echo_pieces(ws: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+    let mut kind = Kind::Binary;
+    while let Some((event, mut reply)) = ws.next_chunk().await? {
+        match event {
+            Event::Data(Chunk::FrameStart(header)) => kind = header.kind,
+            Event::Data(Chunk::Data(piece)) => reply.send_fragment(kind, piece.as_bytes(), false).await?,
+            Event::Data(Chunk::FrameEnd { fin: true }) => reply.send_fragment(kind, &[], true).await?,
+            _ => {}
         }
     }
     Ok(())

@@ -230,3 +230,58 @@ async fn a_peer_that_stops_reading_ends_a_streamed_message_at_the_write_stall_de
     assert!(matches!(error, Error::Connection(ws_proto::Error::Timeout(_))), "{error:?}");
     assert_eq!(began.elapsed().as_secs(), 5);
 }
+
+/// The most memory that this process ever had resident, in KiB.
+#[cfg(target_os = "linux")]
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Run alone, for the memory is that of the whole process:
+/// `cargo test --release -p ws-tokio --test streaming -- --ignored --exact four_gib_pass_both_ways_with_less_than_16_mib_of_memory`
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "echoes 4 GiB over loopback, which takes a minute in a release build"]
+async fn four_gib_pass_both_ways_with_less_than_16_mib_of_memory() {
+    const SIZE: u64 = 4 << 30;
+    let (a, b) = support::tcp_pair().await;
+    let echo = tokio::spawn(async move {
+        let mut ws = server(b, quiet());
+        let mut kind = Kind::Binary;
+        while let Some((event, mut reply)) = ws.next_chunk().await? {
+            match event {
+                Event::Data(Chunk::FrameStart(header)) => kind = header.kind,
+                Event::Data(Chunk::Data(piece)) => reply.send_fragment(kind, piece.as_bytes(), false).await?,
+                Event::Data(Chunk::FrameEnd { fin: true }) => reply.send_fragment(kind, &[], true).await?,
+                _ => {}
+            }
+        }
+        Ok::<_, Error>(())
+    });
+    let (mut reader, mut writer) = client(a, quiet()).split();
+    let sending = tokio::spawn(async move {
+        let mut source = tokio::io::repeat(7).take(SIZE);
+        let sent = writer.send_reader(Kind::Binary, &mut source).await;
+        (writer, sent)
+    });
+    let mut message = reader.next_message().await.unwrap().unwrap();
+    let (mut buffer, mut total) = (vec![0; 64 << 10], 0);
+    loop {
+        let n = message.read(&mut buffer).await.unwrap();
+        if n == 0 {
+            break;
+        }
+        assert!(buffer[..n].iter().all(|&byte| byte == 7), "a byte was damaged");
+        total += n as u64;
+    }
+    let (mut writer, sent) = sending.await.unwrap();
+    assert_eq!((sent.unwrap(), total), (SIZE, SIZE));
+    writer.close(CloseCode::NORMAL, "").await.unwrap();
+    while reader.recv().await.unwrap().is_some() {}
+    echo.await.unwrap().unwrap();
+    let peak = peak_memory();
+    println!("4 GiB echoed; at most {peak} KiB of memory");
+    assert!(peak < 16 << 10, "{peak} KiB");
+}
