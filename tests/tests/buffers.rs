@@ -1,5 +1,5 @@
 //! The caller's buffers: storage of fixed size, growth, stale events, copies.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::std_instead_of_alloc, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use ws_proto::{
