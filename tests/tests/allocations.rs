@@ -3,8 +3,9 @@
 // An allocator cannot be written without; this one adds counting to the system's and nothing else.
 #![allow(unsafe_code)]
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::System;
 
 use ws_proto::{
     Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, Role, SendBuf, SendQueue,

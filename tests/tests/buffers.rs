@@ -1,5 +1,5 @@
 //! The caller's buffers: storage of fixed size, growth, stale events, copies.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::std_instead_of_alloc, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use ws_proto::{
@@ -218,6 +218,20 @@ fn a_ready_event_of_before_has_an_empty_payload_and_never_other_bytes() {
             assert!(payload.is_empty() || stale == fresh, "{name}: {fresh:?} became {stale:?}");
         }
     }
+}
+
+/// What is behind an event moves down over it when room is made: here bytes that are no text over a text.
+#[test]
+fn a_ready_event_is_gone_when_what_is_behind_it_moves_down_over_it() {
+    let mut conn = Connection::new(Role::Server, config(), Instant::ZERO);
+    let mut rx = RecvBuf::new([0; 64]);
+    let mut bytes = text("AAAAA").masked();
+    bytes.extend(binary([0xFF; 55]).encode(Some([0; 4])));
+    assert_eq!(rx.extend_from_slice(&bytes), 64);
+    let ready = conn.poll_receive(Instant::ZERO, &mut rx).unwrap().unwrap();
+    assert_eq!(ready.event(&rx), Event::Data(Message::Text("AAAAA")));
+    assert_eq!(rx.spare_mut().len(), 11);
+    assert_eq!(ready.event(&rx), Event::Data(Message::Text("")));
 }
 
 #[test]

@@ -129,6 +129,8 @@ fn keepalive_that_finds_no_room_goes_out_as_soon_as_there_is_and_is_not_answered
     let sent = ws_tests::frames(&bytes, true);
     assert_eq!(sent.last(), Some(&frame(9, b"ping\0\0\0\x01")));
     assert_eq!(end.conn.poll_timeout(), Some(at(40)));
+    end.time(at(40));
+    assert_eq!(end.conn.error(), Some(Error::Timeout(TimeoutReason::Pong)), "the guess proved nothing");
 }
 
 #[test]
@@ -247,6 +249,27 @@ fn close_timeout_is_absolute_whatever_the_peer_sends() {
     assert_eq!(action(&end), TransportAction::Close);
     assert_eq!(end.conn.poll_timeout(), None);
     assert!(end.events().iter().all(|event| *event == Seen::ping("z")));
+}
+
+#[test]
+fn close_timeout_counts_from_the_first_step_of_the_handshake_not_from_the_last() {
+    for is_server in [true, false] {
+        for last in [close(1000), cont("")] {
+            let mut end = Endpoint::of(is_server);
+            end.time(at(5));
+            end.close(1000, "").unwrap();
+            end.say();
+            end.time(at(14));
+            end.hear(&[last]);
+            assert_eq!(end.conn.poll_timeout(), Some(at(15)));
+        }
+        let config = Config::default().ping_interval(None).automatic_close(false);
+        let mut end = Endpoint::server_with(config);
+        end.hear(&[close(1000)]);
+        end.time(at(9));
+        end.close(1000, "").unwrap();
+        assert_eq!(end.conn.poll_timeout(), Some(at(10)));
+    }
 }
 
 #[test]
