@@ -105,7 +105,7 @@ impl Config {
         self
     }
 
-    /// Closes the connection with 1001 when no data frame arrives for this long. Pings and pongs do not count.
+    /// Closes the connection with 1001 when no data arrives for this long: no byte of a message. Pings and pongs do not count.
     ///
     /// Default: `None`. Many applications are silent for hours; whether the peer is alive is what pings find out.
     #[must_use]

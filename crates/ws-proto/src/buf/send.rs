@@ -169,6 +169,9 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
         debug_assert_eq!(self.frame_left, self.end - self.start);
         self.end = self.end.min(self.start + len);
         self.frame_left = self.end - self.start;
+        if self.is_empty() {
+            self.clear();
+        }
     }
 
     #[inline]

@@ -82,7 +82,7 @@ impl Connection {
                     NextFrame::Incomplete => return Ok(None),
                 }
             }
-            self.take_payload(rx)?;
+            self.take_payload(now, rx)?;
             if !self.discards_data()
                 && let Some(piece) = self.take_piece(rx)
             {

@@ -202,7 +202,7 @@ impl Connection {
                     NextFrame::Incomplete => return Ok(None),
                 }
             }
-            self.take_payload(rx)?;
+            self.take_payload(now, rx)?;
             if self.incoming.frame_left > 0 {
                 self.check_room(rx)?;
                 return Ok(None);
@@ -302,6 +302,12 @@ impl Connection {
         incoming.frame = if header.fin { Frame::Last } else { Frame::Middle };
         incoming.mask = Mask::new(header.masking_key.unwrap_or_default());
         incoming.in_message = true;
+        self.note_data(now);
+    }
+
+    /// Data arrived: the connection is not idle.
+    #[inline]
+    fn note_data(&mut self, now: Instant) {
         if !self.discards_data() {
             self.start_timer(Timer::Idle, now);
         }
@@ -309,7 +315,11 @@ impl Connection {
 
     /// Takes as much payload of the present frame as has arrived: moved to where the message is, unmasked, and checked, a
     /// block at a time.
-    pub(super) fn take_payload<S: Storage>(&mut self, rx: &mut RecvBuf<S>) -> Result<(), Error> {
+    pub(super) fn take_payload<S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &mut RecvBuf<S>,
+    ) -> Result<(), Error> {
         let available = rx.unparsed().len();
         let mut n = usize::try_from(self.incoming.frame_left).map_or(available, |left| left.min(available));
         self.incoming.frame_left -= n as u64;
@@ -317,6 +327,9 @@ impl Connection {
             rx.consume(n);
             rx.discard_message();
             return Ok(());
+        }
+        if n > 0 {
+            self.note_data(now);
         }
         let masked = !self.role.is_client();
         while n > 0 {

@@ -214,11 +214,9 @@ impl Connection {
             return Ok(());
         }
         let (whole, rest) = (bytes.len() / fragment_size, bytes.len() % fragment_size);
-        let headers = (whole * EncodedHeader::size_for(fragment_size, masked)).saturating_add(if rest > 0 {
-            EncodedHeader::size_for(rest, masked)
-        } else {
-            0
-        });
+        let rest = if rest > 0 { EncodedHeader::size_for(rest, masked) } else { 0 };
+        let headers =
+            whole.saturating_mul(EncodedHeader::size_for(fragment_size, masked)).saturating_add(rest);
         tx.reserve(headers.saturating_add(bytes.len()))?;
         let last = bytes.len().div_ceil(fragment_size) - 1;
         for (index, fragment) in bytes.chunks(fragment_size).enumerate() {
