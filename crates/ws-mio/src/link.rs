@@ -193,7 +193,8 @@ impl<IO: Transport> Link<IO> {
                     self.io.write_vectored(&slices[..len])
                 }
             };
-            self.write_budget = self.write_budget.saturating_sub(*result.as_ref().unwrap_or(&0).max(&MIN_COST));
+            self.write_budget =
+                self.write_budget.saturating_sub(*result.as_ref().unwrap_or(&0).max(&MIN_COST));
             match result {
                 Ok(0) => {
                     self.write_failed = true;

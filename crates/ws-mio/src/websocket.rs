@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
 use ws_proto::{
-    CloseCode, Config, Connection, Event, Instant, Kind, Message, Outbound as _, Ready, RecvBuf, Role, SendError,
-    SendQueue, State, TransportAction,
+    CloseCode, Config, Connection, Event, Instant, Kind, Message, Outbound as _, Ready, RecvBuf, Role,
+    SendError, SendQueue, State, TransportAction,
 };
 
 use crate::error::Error;
