@@ -12,6 +12,8 @@ mod config;
 mod conn;
 mod error;
 mod event;
+#[cfg(feature = "handshake")]
+pub mod handshake;
 mod time;
 mod utf8;
 mod wire;
