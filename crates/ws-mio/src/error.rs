@@ -2,10 +2,15 @@
 
 use std::io;
 
+use ws_proto::handshake::HandshakeError;
+
 /// Why a connection failed. Given once; afterwards the connection only winds up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The opening handshake failed. A server has queued the HTTP response that says so.
+    #[error("the opening handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
     /// The transport failed, or one of its operations did what it must not. There is nothing left to do.
     #[error("the transport failed: {0}")]
     Io(#[from] io::Error),

@@ -4,7 +4,7 @@ use std::io;
 
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
-use ws_proto::{RecvBuf, Slices};
+use ws_proto::{RecvBuf, Slices, Storage};
 
 use crate::transport::Transport;
 
@@ -109,10 +109,6 @@ impl<IO> Link<IO> {
         self.hung_up
     }
 
-    pub(crate) const fn has_write_failed(&self) -> bool {
-        self.write_failed
-    }
-
     pub(crate) const fn is_unflushed(&self) -> bool {
         self.unflushed
     }
@@ -142,7 +138,7 @@ impl<IO> Link<IO> {
 
 impl<IO: Transport> Link<IO> {
     /// One read into the spare room of `rx`.
-    pub(crate) fn read(&mut self, rx: &mut RecvBuf<Vec<u8>>) -> io::Result<Moved> {
+    pub(crate) fn read<S: Storage>(&mut self, rx: &mut RecvBuf<S>) -> io::Result<Moved> {
         if self.eof || !self.readable {
             return Ok(Moved::Blocked);
         }

@@ -77,15 +77,19 @@ impl<IO> WebSocket<IO> {
         Self::new(Link::new(io), rx, SendQueue::new().limit(usize::MAX), role, config, now)
     }
 
-    pub(crate) const fn new_parts(
-        link: Link<IO>,
-        connection: Connection,
+    /// Bytes may wait in the buffers for which no event is to come: the first turn is due.
+    pub(crate) fn new(
+        mut link: Link<IO>,
         rx: RecvBuf<Vec<u8>>,
         tx: SendQueue<Bytes>,
+        role: Role,
+        config: Config,
+        now: Instant,
     ) -> Self {
+        link.set_more();
         Self {
             link,
-            connection,
+            connection: Connection::new(role, config, now),
             rx,
             tx,
             failure: None,
@@ -96,20 +100,6 @@ impl<IO> WebSocket<IO> {
             reported: false,
             closed: false,
         }
-    }
-
-    pub(crate) fn new(
-        link: Link<IO>,
-        rx: RecvBuf<Vec<u8>>,
-        tx: SendQueue<Bytes>,
-        role: Role,
-        config: Config,
-        now: Instant,
-    ) -> Self {
-        let mut websocket = Self::new_parts(link, Connection::new(role, config, now), rx, tx);
-        // Bytes may wait in the buffer for which no event is to come.
-        websocket.link.set_more();
-        websocket
     }
 
     // What happened.
