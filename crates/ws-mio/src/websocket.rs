@@ -376,7 +376,7 @@ impl<IO: Transport> WebSocket<IO> {
         }
         let mut more = false;
         loop {
-            if self.has_enough_output() || self.connection.should_transmit() {
+            if self.should_transmit() {
                 more |= self.transmit(now);
             }
             if self.reading_paused || self.has_enough_output() {
@@ -416,6 +416,14 @@ impl<IO: Transport> WebSocket<IO> {
         self.wind_up(more);
         self.end_turn(more);
         self.take_error().map_or(Ok(None), Err)
+    }
+
+    /// Whether not to wait for the end of the turn with writing.
+    fn should_transmit(&self) -> bool {
+        let waiting = self.tx.buffered_amount();
+        waiting > ENOUGH_OUTPUT
+            || self.connection.should_transmit()
+            || waiting > 0 && self.connection.fails_next(&self.rx)
     }
 
     /// Writes what waits, as far as the transport takes it. Says whether there is more to write, but not in this turn.

@@ -326,6 +326,14 @@ fn a_violation_is_one_error_the_close_frame_goes_out_and_the_rest_is_drained() {
 }
 
 #[test]
+fn what_was_answered_before_a_violation_goes_out_although_both_came_in_one_read() {
+    let mut ws = server(Memory::with_incoming([masked(TEXT, b"answered"), masked(5, b"")].concat()));
+    echo_turn(&mut ws, NOW, &mut Vec::new()).unwrap_err();
+    let expected = [unmasked(TEXT, b"answered"), unmasked(CLOSE, &close_body(1002, ""))].concat();
+    assert_eq!(ws.io().outgoing, expected);
+}
+
+#[test]
 fn a_server_ends_its_side_after_the_closing_handshake_and_waits_for_the_peer_until_the_deadline() {
     let mut ws = server(Memory::with_incoming(masked(CLOSE, &close_body(1000, ""))));
     let mut got = Vec::new();
