@@ -23,7 +23,8 @@ fn main() -> ExitCode {
 
 fn run(args: &AutobahnArgs) -> Result<(), String> {
     let clock = Clock::new();
-    let config = Config::default().max_message_size(64 << 20);
+    // Cases 9.3.1 and 9.4.1 send 4 MiB in fragments of 64 bytes.
+    let config = Config::default().max_message_size(64 << 20).max_fragments(100_000);
     let mut poll = Poll::new().map_err(|error| error.to_string())?;
 
     let mut count = 0;

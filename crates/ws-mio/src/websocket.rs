@@ -467,7 +467,11 @@ impl<IO: Transport> WebSocket<IO> {
                     self.closed = true;
                 }
             }
-            TransportAction::Close => self.closed = true,
+            TransportAction::Close => {
+                // Closing is dropping, which is the application's; the peer need not wait for that.
+                let _ = self.link.shutdown_write();
+                self.closed = true;
+            }
         }
     }
 
