@@ -1,5 +1,7 @@
 //! Connections over real sockets, driven by mio.
 
+#![allow(clippy::panic, clippy::unwrap_used)] // The helpers of tests may do as tests do.
+
 mod support;
 
 use std::io::{self, Read, Write};

@@ -1,5 +1,7 @@
 //! A connection over a transport in memory, which does at each operation what transports may do, and what they must not.
 
+#![allow(clippy::panic, clippy::unwrap_used)] // The helpers of tests may do as tests do.
+
 mod support;
 
 use std::io;

@@ -156,6 +156,10 @@ impl Write for Memory {
         Ok(most)
     }
 
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.write(&bufs.iter().flat_map(|buf| buf.iter().copied()).collect::<Vec<u8>>())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.flushes += 1;
         Ok(())
