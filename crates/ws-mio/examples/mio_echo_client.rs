@@ -37,7 +37,7 @@ fn run(url: &str) -> Result<(), String> {
     let mut poll = Poll::new().map_err(|error| error.to_string())?;
     let websocket = client::open(&mut poll, &clock, url, Config::default().max_message_size(64 << 20))?;
     eprintln!("connected to {url}; end with end of file");
-    let lines = read_lines(&poll).map_err(|error| error.to_string())?;
+    let (lines, _waker) = read_lines(&poll).map_err(|error| error.to_string())?;
     let mut session =
         Session { websocket, lines: Some(lines), pending: None, outstanding: 0, heard: clock.now() };
     session.run(&mut poll, &clock).map_err(|error| error.to_string())?;
@@ -49,20 +49,22 @@ fn run(url: &str) -> Result<(), String> {
 }
 
 /// Standard input cannot be polled everywhere, so a thread reads it and wakes the loop.
-fn read_lines(poll: &Poll) -> io::Result<Receiver<String>> {
+/// The waker comes back too: a wake-up is lost if nobody holds it any more when the loop looks.
+fn read_lines(poll: &Poll) -> io::Result<(Receiver<String>, Arc<Waker>)> {
     let waker = Arc::new(Waker::new(poll.registry(), STDIN)?);
     let (sender, receiver) = sync_channel(LINES);
+    let thread_waker = Arc::clone(&waker);
     thread::spawn(move || {
         for line in io::stdin().lock().lines() {
             let Ok(line) = line.inspect_err(|error| eprintln!("standard input: {error}")) else { break };
-            if sender.send(line).is_err() || waker.wake().is_err() {
+            if sender.send(line).is_err() || thread_waker.wake().is_err() {
                 return;
             }
         }
         drop(sender);
-        let _ = waker.wake();
+        let _ = thread_waker.wake();
     });
-    Ok(receiver)
+    Ok((receiver, waker))
 }
 
 struct Session {

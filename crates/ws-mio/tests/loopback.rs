@@ -307,7 +307,7 @@ fn either_end_closes_and_both_know_both_codes() {
             assert_eq!((ws.local_close(), ws.peer_close()), (Some(code), Some(code)));
             assert_eq!(ws.interest(), None);
         }
-        assert!(!pair.server().is_closed_by_peer() == server_begins);
+        assert_ne!(pair.server().is_closed_by_peer(), server_begins);
         assert!(pair.server_errors.is_empty() && pair.client_errors.is_empty());
     }
 }
