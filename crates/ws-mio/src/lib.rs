@@ -155,7 +155,7 @@
 //! * **Batches.** Answers leave at the end of the turn, many messages in one system call.
 //! * **The end.** The Close frame arrives: the writing side is ended, and the reading side drained, before the transport is
 //!   closed; all within deadlines that the peer cannot extend.
-//! * **Memory.** An idle connection holds no buffers.
+//! * **Memory.** An idle connection holds no buffers; those of a thread take turns with one.
 //!
 //! # Coming from wslay or Net::WebSocket::EV
 //!
@@ -182,6 +182,7 @@ mod error;
 mod link;
 mod parts;
 mod reply;
+mod spare;
 mod timeouts;
 mod transport;
 mod websocket;

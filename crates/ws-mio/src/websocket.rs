@@ -13,6 +13,7 @@ use ws_proto::{
 use crate::error::Error;
 use crate::link::{Link, Moved};
 use crate::reply::Reply;
+use crate::spare;
 use crate::transport::Transport;
 
 /// Output beyond this is written before more is received; and while the transport does not take it, nothing is
@@ -391,6 +392,7 @@ impl<IO: Transport> WebSocket<IO> {
                 self.event_budget -= 1;
                 return Ok(Some(ready));
             }
+            spare::lend(&mut self.rx);
             match self.link.read(&mut self.rx) {
                 Ok(Moved::Bytes(_)) => {}
                 Ok(Moved::Blocked) => break,
@@ -480,7 +482,7 @@ impl<IO: Transport> WebSocket<IO> {
         self.link.end_turn(more);
         if !more {
             // Idle connections hold no memory.
-            self.rx.shrink(0);
+            spare::give_back(&mut self.rx);
             self.tx.shrink();
         }
     }
