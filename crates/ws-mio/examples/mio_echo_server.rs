@@ -274,6 +274,7 @@ fn handle_request(request: &Request<'_>, answer: Answer<'_>) -> Option<String> {
     let (status, content_type, body) = match (request.method(), request.path()) {
         ("GET" | "HEAD", "/") => (200, "text/html; charset=utf-8", PAGE),
         ("GET" | "HEAD", _) => (404, "text/plain; charset=utf-8", "There is nothing here but /.\n"),
+        // Neither; refused with the status that says why.
         _ => {
             let refused = answer.accept(&AcceptOptions::default()).err();
             return Some(Error::Handshake(refused.unwrap_or(HandshakeError::MethodNotAllowed)).to_string());

@@ -404,6 +404,42 @@ fn a_paused_reader_is_told_when_the_connection_breaks() {
     assert_eq!(pair.server_errors.len(), 1, "{:?}", pair.server_errors);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_is_a_transport_too() {
+    let (server, client) = mio::net::UnixStream::pair().unwrap();
+    let (clock, config) = (Clock::new(), Config::default());
+    let role = Role::Client(MaskKeys::from_seed([3; 32]));
+    let mut server = WebSocket::from_upgraded(server, Role::Server, config, clock.now(), &[]);
+    let mut client = WebSocket::from_upgraded(client, role, config, clock.now(), &[]);
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(4));
+    client.send(Message::Text("over a path")).unwrap();
+    let mut got: Vec<Got> = Vec::new();
+    loop {
+        let now = clock.now();
+        while let Some((event, reply)) = server.next(now).unwrap() {
+            echo(event, reply);
+        }
+        while let Some((event, _)) = client.next(now).unwrap() {
+            got.push(event.into());
+        }
+        if !got.is_empty() {
+            break;
+        }
+        server.register(poll.registry(), SERVER).unwrap();
+        client.register(poll.registry(), CLIENT).unwrap();
+        poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        assert!(!events.is_empty(), "nothing more happens");
+        for event in &events {
+            match event.token() {
+                SERVER => server.handle_event(event),
+                _ => client.handle_event(event),
+            }
+        }
+    }
+    assert_eq!(got, [Got::Text("over a path".into())]);
+}
+
 fn std_stream(stream: TcpStream) -> std::net::TcpStream {
     let stream = std::net::TcpStream::from(stream);
     stream.set_nonblocking(false).unwrap();

@@ -393,6 +393,23 @@ fn every_ping_of_a_peer_that_reads_is_answered() {
 }
 
 #[test]
+fn an_idle_connection_holds_no_receive_buffer_and_an_unfinished_message_keeps_its_own() {
+    let message = masked(TEXT, b"Hello");
+    let mut ws = server(Memory::with_incoming(message[..7].iter().copied()));
+    assert!(matches!(ws.next(NOW), Ok(None)));
+    assert!(!format!("{ws:?}").contains("capacity: 0"), "{ws:?}");
+    // Another connection of this thread gets a buffer of its own meanwhile.
+    let mut other = server(Memory::with_incoming(masked(TEXT, b"World")));
+    let mut got = Vec::new();
+    echo_turn(&mut other, NOW, &mut got).unwrap();
+    ws.io_mut().incoming.extend(&message[7..]);
+    ws.handle_readiness(true, false);
+    echo_turn(&mut ws, NOW, &mut got).unwrap();
+    assert_eq!(got, [Got::Text("World".into()), Got::Text("Hello".into())]);
+    assert!(format!("{ws:?}").contains("capacity: 0") && format!("{other:?}").contains("capacity: 0"));
+}
+
+#[test]
 fn an_expired_deadline_is_given_once_a_turn_even_if_it_is_due_again() {
     let mut timeouts = Timeouts::new();
     for n in 0..10 {
