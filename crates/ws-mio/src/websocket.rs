@@ -422,10 +422,7 @@ impl<IO: Transport> WebSocket<IO> {
 
     /// Whether not to wait for the end of the turn with writing.
     fn should_transmit(&self) -> bool {
-        let waiting = self.tx.buffered_amount();
-        waiting > ENOUGH_OUTPUT
-            || self.connection.should_transmit()
-            || waiting > 0 && self.connection.fails_next(&self.rx)
+        self.has_enough_output() || self.connection.should_transmit()
     }
 
     /// Writes what waits, as far as the transport takes it. Says whether there is more to write, but not in this turn.

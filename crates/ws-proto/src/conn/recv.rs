@@ -99,20 +99,6 @@ impl Connection {
         }
     }
 
-    /// Whether the next frame in `rx` is a violation by its header, so that receiving will fail the connection and drop the
-    /// output that waits.
-    ///
-    /// An adapter that transmits once for many messages asks this when output waits, and transmits first if so: otherwise
-    /// it depended on how the network cut the stream whether answers to what came before the fault go out.
-    pub fn fails_next<S: Storage>(&self, rx: &RecvBuf<S>) -> bool {
-        let begins = !self.incoming.in_frame && self.peer_close.is_none() && self.error.is_none();
-        begins && Header::parse(rx.unparsed(), self.expected()).is_err()
-    }
-
-    const fn expected(&self) -> Expected {
-        Expected { masked: !self.role.is_client(), continuation: self.incoming.in_message }
-    }
-
     fn next_event<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) -> Result<Option<Ready>, Error> {
         if self.peer_close.is_some() {
             // Section 5.5.1: "the application MUST NOT send any more data frames after sending a Close frame"; so there
@@ -122,7 +108,9 @@ impl Connection {
         }
         loop {
             if !self.incoming.in_frame {
-                let Some(header) = Header::parse(rx.unparsed(), self.expected())? else {
+                let expected =
+                    Expected { masked: !self.role.is_client(), continuation: self.incoming.in_message };
+                let Some(header) = Header::parse(rx.unparsed(), expected)? else {
                     return self.need_more(rx);
                 };
                 if header.opcode.is_control() {
