@@ -1,1 +1,201 @@
+//! WebSocket (RFC 6455) endpoints over [mio]: readiness in, events out, interest out.
+//!
+//! For programs that own their loop. Nothing here waits, starts threads or asks the clock, and nothing here decides about
+//! the protocol: that is [`ws_proto`], which this crate feeds from any non-blocking [`Transport`], with any number of
+//! connections in one `Poll`.
+//!
+//! # Echo
+//!
+//! A whole server, with a thread for each connection:
+//!
+//! ```no_run
+//! use mio::{Events, Poll, Token, net::TcpStream};
+//! use ws_mio::handshake::{AcceptOptions, HandshakeLimits};
+//! use ws_mio::{Clock, Config, Endpoint, Error, Event, Step};
+//!
+//! fn echo(stream: TcpStream) -> Result<(), Error> {
+//!     let (mut poll, mut events, clock) = (Poll::new()?, Events::with_capacity(8), Clock::new());
+//!     let mut endpoint = Endpoint::accept(stream, HandshakeLimits::default(), Config::default(), clock.now());
+//!     while !endpoint.is_closed() {
+//!         endpoint.register(poll.registry(), Token(0))?;
+//!         let timeout = endpoint.poll_timeout().map(|at| at.saturating_duration_since(clock.now()));
+//!         poll.poll(&mut events, timeout)?;
+//!         events.iter().for_each(|event| endpoint.handle_event(event));
+//!         endpoint.handle_timeout(clock.now());
+//!         while let Some(step) = endpoint.next(clock.now())? {
+//!             match step {
+//!                 Step::Request(_, answer) => drop(answer.accept(&AcceptOptions::default())),
+//!                 Step::Event(Event::Data(message), mut reply) => drop(reply.send(message)),
+//!                 Step::Event(..) => {}
+//!             }
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:9001")?;
+//! # for stream in listener.incoming() {
+//! #     let stream = stream?;
+//! #     stream.set_nonblocking(true)?;
+//! #     std::thread::spawn(move || echo(TcpStream::from_std(stream)));
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same for any number of connections on one thread:
+//!
+//! ```no_run
+//! use mio::{Events, Interest, Poll, Token, net::TcpListener};
+//! use ws_mio::handshake::{AcceptOptions, HandshakeLimits};
+//! use ws_mio::{Clock, Config, Endpoint, Event, Step, Timeouts};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(256));
+//! let (mut endpoints, mut timeouts, clock) = (slab::Slab::new(), Timeouts::new(), Clock::new());
+//! let mut listener = TcpListener::bind("127.0.0.1:9001".parse()?)?;
+//! poll.registry().register(&mut listener, Token(usize::MAX), Interest::READABLE)?;
+//! loop {
+//!     poll.poll(&mut events, timeouts.poll_duration(clock.now()))?;
+//!     let now = clock.now();
+//!     while let Ok((io, _)) = listener.accept() {
+//!         let endpoint = Endpoint::accept(io, HandshakeLimits::default(), Config::default(), now);
+//!         timeouts.set(Token(endpoints.insert(endpoint)), Some(now)); // due for its first turn
+//!     }
+//!     for event in &events {
+//!         let Some(endpoint) = endpoints.get_mut(event.token().0) else { continue };
+//!         endpoint.handle_event(event);
+//!         timeouts.set(event.token(), Some(now));
+//!     }
+//!     for token in timeouts.expired(now) {
+//!         let endpoint: &mut Endpoint<_> = &mut endpoints[token.0];
+//!         endpoint.handle_timeout(now);
+//!         while let Ok(Some(step)) = endpoint.next(now) {
+//!             match step {
+//!                 Step::Request(_, answer) => drop(answer.accept(&AcceptOptions::default())),
+//!                 Step::Event(Event::Data(message), mut reply) => drop(reply.send(message)),
+//!                 Step::Event(..) => {}
+//!             }
+//!         }
+//!         endpoint.register(poll.registry(), token)?;
+//!         timeouts.set(token, endpoint.poll_timeout());
+//!         if endpoint.is_closed() {
+//!             endpoints.remove(token.0);
+//!         }
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # The loop, step by step
+//!
+//! A connection is driven in turns, which are the same whatever caused them. Here is one connection on a thread of its
+//! own; the example `mio_echo_server` has many on each thread, and shuts them down in good order.
+//!
+//! ```
+//! use std::io;
+//! use mio::{Events, Poll, Token, net::TcpStream};
+//! use ws_mio::{Clock, Config, Error, Event, Message, Role, WebSocket};
+//!
+//! /// Serves `stream`, whose opening handshake was done elsewhere; `leftover` was read behind it.
+//! fn serve(stream: TcpStream, leftover: &[u8]) -> Result<(), Error> {
+//!     const SOCKET: Token = Token(0);
+//!     let clock = Clock::new();
+//!     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+//!     let mut ws = WebSocket::from_upgraded(stream, Role::Server, Config::default(), clock.now(), leftover);
+//!     let mut outcome = Ok(());
+//!     loop {
+//!         // 1. The time, once a turn.
+//!         let now = clock.now();
+//!         // 2. Deadlines that passed. Too early does no harm, so there is no need to find out whether any did.
+//!         ws.handle_timeout(now);
+//!         // 3. Events, until the turn is over, and the answers to them. Bytes move in and out meanwhile.
+//!         loop {
+//!             match ws.next(now) {
+//!                 Ok(Some((Event::Data(Message::Text(text)), mut reply))) => {
+//!                     // `text` lies in the receive buffer while it is answered.
+//!                     reply.send(Message::Text(text)).map_err(io::Error::other)?;
+//!                 }
+//!                 Ok(Some((Event::Data(Message::Binary(_)), mut reply))) => {
+//!                     let _ = reply.close(ws_mio::CloseCode::UNSUPPORTED_DATA, "text only");
+//!                 }
+//!                 Ok(Some((Event::Close(close), _))) => println!("closed: {}", close.code),
+//!                 Ok(Some((Event::Ping(_) | Event::Pong(_), _))) => {}
+//!                 Ok(None) => break,
+//!                 // The outcome; but the peer is still to be told.
+//!                 Err(error) => outcome = Err(error),
+//!             }
+//!         }
+//!         // 4. All is over: drop it.
+//!         if ws.is_closed() {
+//!             return outcome;
+//!         }
+//!         // 5. The registration follows what the connection waits for now.
+//!         ws.register(poll.registry(), SOCKET)?;
+//!         // 6. Sleep until something happens, or a deadline comes; which is at once if the turn left something.
+//!         let timeout = ws.poll_timeout().map(|deadline| deadline.saturating_duration_since(clock.now()));
+//!         match poll.poll(&mut events, timeout) {
+//!             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+//!             result => result?,
+//!         }
+//!         // 7. Readiness.
+//!         for event in &events {
+//!             ws.handle_event(event);
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # What it takes care of
+//!
+//! * **Edges.** mio reports readiness once. A turn goes on until the transport would block, or has done enough for now; then
+//!   the connection is due at once, by [`poll_timeout`](WebSocket::poll_timeout), and needs no event.
+//! * **Fairness.** One turn reads, writes and reports a bounded amount, whatever the peer does.
+//! * **Backpressure.** While a peer does not read, nothing is received from it, so that answers neither pile up nor get
+//!   lost. What else is sent has a limit.
+//! * **Batches.** Answers leave at the end of the turn, many messages in one system call.
+//! * **The end.** The Close frame arrives: the writing side is ended, and the reading side drained, before the transport is
+//!   closed; all within deadlines that the peer cannot extend.
+//! * **Memory.** An idle connection holds no buffers; those of a thread take turns with one.
+//!
+//! # Coming from wslay or Net::WebSocket::EV
+//!
+//! | there | here |
+//! |---|---|
+//! | `Net::WebSocket::EV::Server->new`, `Client->new`; `wslay_event_context_server_init` | [`WebSocket::from_upgraded`] with a [`Role`], or with the opening handshake [`accept`], [`connect`], [`Endpoint`] |
+//! | `on_msg_recv`, `on_msg_recv_callback` | [`Event::Data`], [`Event::Ping`], [`Event::Pong`] from [`WebSocket::next`]; text is `&str` |
+//! | `on_close` | [`Event::Close`]; then [`is_clean`](WebSocket::is_clean), [`peer_close`](WebSocket::peer_close), [`local_close`](WebSocket::local_close); or an [`Error`], once |
+//! | `genmask`, `genmask_callback` | [`MaskKeys`], unpredictable by default |
+//! | `queue_msg`, `wslay_event_queue_msg` | [`WebSocket::send`], [`Reply::send`], [`send_owned`](WebSocket::send_owned), [`ping`](WebSocket::ping), [`pong`](WebSocket::pong) |
+//! | `queue_fragmented` | [`WebSocket::send_fragment`] |
+//! | `wait` | [`WebSocket::is_drained`] after a turn |
+//! | `queued_count`, `wslay_event_get_queued_msg_length` | [`queued_messages`](WebSocket::queued_messages), [`buffered_amount`](WebSocket::buffered_amount) |
+//! | `max_recv_size` | [`Config::max_message_size`], [`Config::max_frame_size`] |
+//! | `start_read`, `stop_read` | [`resume_reading`](WebSocket::resume_reading), [`pause_reading`](WebSocket::pause_reading) |
+//! | `start_write`, `stop_write` | [`resume_writing`](WebSocket::resume_writing), [`pause_writing`](WebSocket::pause_writing) |
+//! | `close`, `wslay_event_queue_close` | [`close`](WebSocket::close), behind what is queued; [`close_now`](WebSocket::close_now), before it |
+//! | `wslay_event_want_read`, `wslay_event_want_write` | [`WebSocket::interest`], [`WebSocket::register`] |
 
+mod accepting;
+mod connecting;
+mod endpoint;
+mod error;
+mod link;
+mod parts;
+mod reply;
+mod spare;
+mod timeouts;
+mod transport;
+mod websocket;
+
+pub use accepting::{Accepting, Answer, accept};
+pub use connecting::{Connecting, connect, connect_with};
+pub use endpoint::{Endpoint, Step};
+pub use error::Error;
+pub use reply::Reply;
+pub use timeouts::Timeouts;
+pub use transport::Transport;
+pub use websocket::WebSocket;
+pub use ws_proto::handshake;
+pub use ws_proto::{
+    Clock, CloseCode, CloseFrame, Config, Event, Instant, Kind, MaskKeys, Message, Role, SendError, State,
+};

@@ -1,0 +1,21 @@
+//! Why a connection ended otherwise than by a closing handshake.
+
+use std::io;
+
+use ws_proto::handshake::HandshakeError;
+
+/// Why a connection failed. Given once; afterwards the connection only winds up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The opening handshake failed. A server has queued the HTTP response that says so.
+    #[error("the opening handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
+    /// The transport failed, or one of its operations did what it must not. There is nothing left to do.
+    #[error("the transport failed: {0}")]
+    Io(#[from] io::Error),
+    /// The peer violated the protocol or a limit, left without a closing handshake, or missed a deadline. The Close frame
+    /// that says so goes out while the connection is served on, until it is closed.
+    #[error(transparent)]
+    Protocol(#[from] ws_proto::Error),
+}

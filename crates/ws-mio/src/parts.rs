@@ -1,0 +1,71 @@
+//! What a connection is made of before it is one.
+
+use std::io;
+
+use bytes::Bytes;
+use mio::Interest;
+use ws_proto::handshake::poll_transmit;
+use ws_proto::{Outbound as _, RecvBuf, SendQueue};
+
+use crate::link::{Link, Moved};
+use crate::transport::Transport;
+
+#[derive(Debug)]
+pub(crate) struct Parts<IO> {
+    pub(crate) link: Link<IO>,
+    pub(crate) rx: RecvBuf<Vec<u8>>,
+    pub(crate) tx: SendQueue<Bytes>,
+}
+
+impl<IO> Parts<IO> {
+    pub(crate) fn new(io: IO) -> Self {
+        Self { link: Link::new(io), rx: RecvBuf::default(), tx: SendQueue::new().limit(usize::MAX) }
+    }
+
+    pub(crate) fn interest(&self) -> Option<Interest> {
+        self.link.interest(true, self.tx.buffered_amount() > 0)
+    }
+
+    pub(crate) fn into_io(self) -> (IO, Vec<u8>) {
+        let received = self.rx.unparsed().to_vec();
+        (self.link.into_io(), received)
+    }
+}
+
+impl<IO: Transport> Parts<IO> {
+    /// Writes what waits, as far as the transport takes it. Says whether there is more to write, but not in this turn.
+    pub(crate) fn transmit(&mut self) -> io::Result<bool> {
+        while let Some(mut transmit) = poll_transmit(&mut self.tx) {
+            match self.link.write(&transmit.slices())? {
+                Moved::Bytes(n) => transmit.advance(n),
+                Moved::Later => return Ok(true),
+                Moved::Blocked | Moved::Eof => break,
+            }
+        }
+        Ok(self.link.flush()? == Moved::Later)
+    }
+
+    /// Writes what waits, ends the writing side, and reads and discards what the peer still sends. Says whether the
+    /// peer has ended its side too, and nothing is left to do.
+    pub(crate) fn wind_up(&mut self) -> io::Result<bool> {
+        let mut more = self.transmit()?;
+        let done = self.tx.is_empty() && !self.link.is_unflushed();
+        if done {
+            self.link.shutdown_write()?;
+        }
+        // Nobody wants what came behind the request.
+        self.rx = RecvBuf::default();
+        loop {
+            match self.link.read(&mut RecvBuf::new([0; 4096]))? {
+                Moved::Bytes(_) => {}
+                Moved::Later => {
+                    more = true;
+                    break;
+                }
+                Moved::Blocked | Moved::Eof => break,
+            }
+        }
+        self.link.end_turn(more);
+        Ok(done && self.link.is_eof())
+    }
+}
