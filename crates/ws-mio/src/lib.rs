@@ -179,12 +179,15 @@ mod accepting;
 mod connecting;
 mod endpoint;
 mod error;
+mod flow;
 mod link;
 mod parts;
 mod reply;
+mod sending;
 mod spare;
 mod timeouts;
 mod transport;
+mod turn;
 mod websocket;
 
 pub use accepting::{Accepting, Answer, accept};

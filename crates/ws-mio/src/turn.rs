@@ -1,0 +1,173 @@
+//! The turn: events out, bytes both ways, and the end.
+
+use std::io;
+
+use ws_proto::{Event, Instant, Ready, TransportAction};
+
+use crate::error::Error;
+use crate::link::Moved;
+use crate::reply::Reply;
+use crate::spare;
+use crate::transport::Transport;
+use crate::websocket::{EVENT_BUDGET, WebSocket};
+
+impl<IO: Transport> WebSocket<IO> {
+    /// The next event and the means to answer it, or `None` if the turn is over.
+    ///
+    /// The event lies in the receive buffer and borrows it; the answer goes into the send queue. With `None`
+    /// everything queued has been written, as far as the transport takes it and a turn allows.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection failed, once; after that it gives `None`, and is to be served until it
+    /// [`is_closed`](Self::is_closed). There is none after a complete closing handshake.
+    #[allow(clippy::should_implement_trait)] // An iterator could not lend.
+    pub fn next(&mut self, now: Instant) -> Result<Option<(Event<'_>, Reply<'_>)>, Error> {
+        match self.poll_next(now)? {
+            Some(ready) => {
+                let Self { connection, rx, tx, send_limit, .. } = self;
+                Ok(Some((ready.event(rx), Reply::new(connection, tx, *send_limit, now))))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn poll_next(&mut self, now: Instant) -> Result<Option<Ready>, Error> {
+        if self.closed {
+            return Ok(None);
+        }
+        let mut more = false;
+        loop {
+            if self.should_transmit() {
+                more |= self.transmit(now);
+            }
+            if self.reading_paused || self.has_enough_output() {
+                break;
+            }
+            if self.event_budget == 0 {
+                more = true;
+                break;
+            }
+            // An error is given below, when the Close frame is on its way. What still arrives is drained.
+            if let Ok(Some(ready)) = self.connection.poll_receive(now, &mut self.rx) {
+                self.event_budget -= 1;
+                return Ok(Some(ready));
+            }
+            spare::lend(&mut self.rx);
+            match self.link.read(&mut self.rx) {
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::Blocked) => break,
+                Ok(Moved::Later) => {
+                    more = true;
+                    break;
+                }
+                Ok(Moved::Eof) => {
+                    self.handle_eof();
+                    break;
+                }
+                Err(error) => {
+                    self.handle_failure(error);
+                    self.handle_eof();
+                    break;
+                }
+            }
+        }
+        if self.reading_paused && self.link.is_hung_up() {
+            self.handle_eof();
+        }
+        more |= self.transmit(now);
+        self.wind_up(more);
+        self.end_turn(more);
+        self.take_error().map_or(Ok(None), Err)
+    }
+
+    /// Whether not to wait for the end of the turn with writing.
+    fn should_transmit(&self) -> bool {
+        self.has_enough_output() || self.connection.should_transmit()
+    }
+
+    /// Writes what waits, as far as the transport takes it. Says whether there is more to write, but not in this turn.
+    fn transmit(&mut self, now: Instant) -> bool {
+        if self.writing_paused {
+            return false;
+        }
+        while let Some(mut transmit) = self.connection.poll_transmit(now, &mut self.tx) {
+            match self.link.write(&transmit.slices()) {
+                Ok(Moved::Bytes(n)) => transmit.advance(n),
+                Ok(Moved::Later) => return true,
+                Ok(Moved::Blocked | Moved::Eof) => break,
+                Err(error) => {
+                    self.handle_failure(error);
+                    break;
+                }
+            }
+        }
+        match self.link.flush() {
+            Ok(moved) => moved == Moved::Later,
+            Err(error) => {
+                self.handle_failure(error);
+                false
+            }
+        }
+    }
+
+    /// Does with the transport what the connection says.
+    fn wind_up(&mut self, more: bool) {
+        // What was received before the transport failed comes first.
+        if self.failure.is_some() && !more {
+            self.closed = true;
+        }
+        match self.connection.transport_action(&self.tx) {
+            TransportAction::Keep => {}
+            TransportAction::ShutdownWrite => {
+                if !self.link.is_unflushed()
+                    && let Err(error) = self.link.shutdown_write()
+                {
+                    self.handle_failure(error);
+                    self.closed = true;
+                }
+            }
+            TransportAction::Close => {
+                // Closing is dropping, which is the application's; the peer need not wait for that.
+                let _ = self.link.shutdown_write();
+                self.closed = true;
+            }
+        }
+    }
+
+    fn end_turn(&mut self, more: bool) {
+        self.event_budget = EVENT_BUDGET;
+        self.link.end_turn(more);
+        if !more {
+            // Idle connections hold no memory.
+            spare::give_back(&mut self.rx);
+            self.tx.shrink();
+        }
+    }
+
+    /// The outcome, if it is an error and was not given yet. The first cause counts.
+    fn take_error(&mut self) -> Option<Error> {
+        if self.reported || self.connection.is_clean() {
+            return None;
+        }
+        let error = match (self.connection.error(), self.closed) {
+            (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.failure.is_some() => {
+                self.failure.take().map(Error::Io)
+            }
+            (error, _) => error.map(Error::Protocol),
+        };
+        self.reported = error.is_some();
+        error
+    }
+
+    fn handle_failure(&mut self, error: io::Error) {
+        if self.failure.is_none() {
+            self.failure = Some(error);
+        }
+    }
+
+    fn handle_eof(&mut self) {
+        // Its error is the connection's from now on, and given by `take_error`.
+        let _ = self.connection.receive_eof();
+    }
+}
