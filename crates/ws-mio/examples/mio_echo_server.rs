@@ -15,7 +15,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 use ws_example_support::{PAGE, ServerArgs, announce};
 use ws_mio::handshake::{AcceptOptions, HandshakeError, HandshakeLimits, Request, Response};
-use ws_mio::{Answer, Clock, CloseCode, Endpoint, Error, Event, Instant, SendError, Step, Timeouts};
+use ws_mio::{Answer, Chunk, Clock, CloseCode, Endpoint, Error, Event, Instant, SendError, Step, Timeouts};
 
 const LISTENER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -206,20 +206,13 @@ impl Worker {
     fn serve(&mut self, key: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Connection { endpoint, ending, .. } = connection;
-        loop {
-            match endpoint.next(now) {
-                Ok(Some(Step::Event(Event::Data(message), mut reply))) => match reply.send(message) {
-                    Ok(()) | Err(SendError::Closing) => {}
-                    Err(error) => *ending = Some(error.to_string()),
-                },
-                Ok(Some(Step::Event(..))) => {}
-                Ok(Some(Step::Request(request, answer))) => *ending = handle_request(&request, answer),
-                Ok(None) => break,
-                Err(error) => {
-                    *ending = Some(error.to_string());
-                    break;
-                }
-            }
+        let turn = if self.args.streaming {
+            echo_pieces(endpoint, now, ending)
+        } else {
+            echo(endpoint, now, ending)
+        };
+        if let Err(error) = turn {
+            *ending = Some(error.to_string());
         }
         if !endpoint.is_closed() {
             match endpoint.register(self.poll.registry(), Token(key)) {
@@ -261,6 +254,47 @@ impl Worker {
             (_, Some(ending)) => eprintln!("{peer}: {ending}"),
             (None, None) => eprintln!("{peer}: left during the opening handshake"),
         }
+    }
+}
+
+/// One turn in which every message is echoed.
+fn echo(endpoint: &mut Endpoint<TcpStream>, now: Instant, ending: &mut Option<String>) -> Result<(), Error> {
+    while let Some(step) = endpoint.next(now)? {
+        match step {
+            Step::Event(Event::Data(message), mut reply) => note_refusal(reply.send(message), ending),
+            Step::Event(..) => {}
+            Step::Request(request, answer) => *ending = handle_request(&request, answer),
+        }
+    }
+    Ok(())
+}
+
+/// The same for messages of any size, without ever holding one: each piece goes back as a fragment when it comes.
+fn echo_pieces(
+    endpoint: &mut Endpoint<TcpStream>,
+    now: Instant,
+    ending: &mut Option<String>,
+) -> Result<(), Error> {
+    while let Some(step) = endpoint.next_chunk(now)? {
+        match step {
+            Step::Event(Event::Data(Chunk::Data(piece)), mut reply) => {
+                let sent = reply.send_fragment(reply.received_kind(), piece.as_bytes(), false);
+                note_refusal(sent, ending);
+            }
+            Step::Event(Event::Data(Chunk::FrameEnd { fin: true }), mut reply) => {
+                note_refusal(reply.send_fragment(reply.received_kind(), &[], true), ending);
+            }
+            Step::Event(..) => {}
+            Step::Request(request, answer) => *ending = handle_request(&request, answer),
+        }
+    }
+    Ok(())
+}
+
+fn note_refusal(sent: Result<(), SendError>, ending: &mut Option<String>) {
+    match sent {
+        Ok(()) | Err(SendError::Closing) => {}
+        Err(error) => *ending = Some(error.to_string()),
     }
 }
 

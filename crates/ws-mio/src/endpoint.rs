@@ -5,7 +5,7 @@ use std::io;
 use mio::event::{self, Source};
 use mio::{Registry, Token};
 use ws_proto::handshake::{HandshakeLimits, Request};
-use ws_proto::{Config, Event, Instant};
+use ws_proto::{Chunk, Config, Event, Instant, Message};
 
 use crate::accepting::{Accepting, Answer, accept};
 use crate::error::Error;
@@ -33,9 +33,9 @@ enum Stage<IO> {
 
 /// What happened, and the means to answer it.
 #[derive(Debug)]
-pub enum Step<'a> {
+pub enum Step<'a, D = Message<'a>> {
     /// The peer sent something.
-    Event(Event<'a>, Reply<'a>),
+    Event(Event<'a, D>, Reply<'a>),
     /// The client asks for a WebSocket, or for anything else that HTTP has. Comes once.
     Request(Request<'a>, Answer<'a>),
 }
@@ -104,11 +104,7 @@ impl<IO: Transport> Endpoint<IO> {
     /// Why the connection failed, once. Serve on until [`is_closed`](Self::is_closed).
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
     pub fn next(&mut self, now: Instant) -> Result<Option<Step<'_>>, Error> {
-        if let Stage::Accepting(accepting) = &mut self.stage
-            && let Some(websocket) = accepting.finish(self.config, now)
-        {
-            self.stage = Stage::Open(websocket);
-        }
+        self.finish_accepting(now);
         match &mut self.stage {
             Stage::Accepting(accepting) => {
                 Ok(accepting.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
@@ -116,6 +112,31 @@ impl<IO: Transport> Endpoint<IO> {
             Stage::Open(websocket) => {
                 Ok(websocket.next(now)?.map(|(event, reply)| Step::Event(event, reply)))
             }
+        }
+    }
+
+    /// The same as [`next`](Self::next) without putting messages together: see [`WebSocket::next_chunk`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`next`](Self::next).
+    pub fn next_chunk(&mut self, now: Instant) -> Result<Option<Step<'_, Chunk<'_>>>, Error> {
+        self.finish_accepting(now);
+        match &mut self.stage {
+            Stage::Accepting(accepting) => {
+                Ok(accepting.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
+            }
+            Stage::Open(websocket) => {
+                Ok(websocket.next_chunk(now)?.map(|(event, reply)| Step::Event(event, reply)))
+            }
+        }
+    }
+
+    fn finish_accepting(&mut self, now: Instant) {
+        if let Stage::Accepting(accepting) = &mut self.stage
+            && let Some(websocket) = accepting.finish(self.config, now)
+        {
+            self.stage = Stage::Open(websocket);
         }
     }
 }

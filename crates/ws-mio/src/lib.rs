@@ -181,6 +181,7 @@ mod endpoint;
 mod error;
 mod flow;
 mod link;
+mod output;
 mod parts;
 mod reply;
 mod sending;
@@ -200,5 +201,6 @@ pub use transport::Transport;
 pub use websocket::WebSocket;
 pub use ws_proto::handshake;
 pub use ws_proto::{
-    Clock, CloseCode, CloseFrame, Config, Event, Instant, Kind, MaskKeys, Message, Role, SendError, State,
+    Chunk, Clock, CloseCode, CloseFrame, Config, Event, FrameHeader, Instant, Kind, MaskKeys, Message, Role,
+    Rsv, SendError, State,
 };

@@ -1,30 +1,26 @@
 //! The means to answer an event while it lies in the receive buffer.
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, Connection, Instant, Kind, Message, Outbound as _, SendError, SendQueue};
+use ws_proto::{CloseCode, Instant, Kind, Message, Rsv, SendError};
 
-/// Answers one event, which it comes with: see [`WebSocket::next`](crate::WebSocket::next).
+use crate::output::{Limit, Output};
+
+/// Answers one event, which it comes with: see [`WebSocket::next`](crate::WebSocket::next) and
+/// [`next_chunk`](crate::WebSocket::next_chunk).
 ///
-/// Everything is queued, and leaves at the end of the turn. The first message is always taken, whatever waits: nothing is
-/// received while much waits, so that an echo can neither lose a message nor let them pile up. Further ones are
-/// refused beyond the send limit.
+/// Everything is queued, and leaves at the end of the turn. The first message or fragment is always taken, whatever waits:
+/// nothing is received while much waits, so that an echo can neither lose a message nor let them pile up. Further ones
+/// are refused beyond the send limit.
 #[derive(Debug)]
 pub struct Reply<'ws> {
-    connection: &'ws mut Connection,
-    tx: &'ws mut SendQueue<Bytes>,
-    send_limit: usize,
+    output: &'ws mut Output,
     now: Instant,
-    is_first: bool,
+    limit: Limit,
 }
 
 impl<'ws> Reply<'ws> {
-    pub(crate) const fn new(
-        connection: &'ws mut Connection,
-        tx: &'ws mut SendQueue<Bytes>,
-        send_limit: usize,
-        now: Instant,
-    ) -> Self {
-        Self { connection, tx, send_limit, now, is_first: true }
+    pub(crate) const fn new(output: &'ws mut Output, now: Instant) -> Self {
+        Self { output, now, limit: Limit::Lifted }
     }
 
     /// Queues a message. The payload is copied; it may be the one that was received.
@@ -34,8 +30,18 @@ impl<'ws> Reply<'ws> {
     /// `Closing` after a close; `MessageInProgress` inside a fragmented message; `Full` beyond the send limit, but never
     /// for the first message.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        self.check_limit(message.as_bytes().len())?;
-        self.connection.send(self.tx, message)
+        let limit = self.take_limit();
+        self.output.send(limit, message)
+    }
+
+    /// Queues a message with reserved bits, whose payload an extension of yours made.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), and `ReservedBits` if `Config::allowed_rsv` does not have them.
+    pub fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
+        let limit = self.take_limit();
+        self.output.send_with_rsv(limit, rsv, kind, payload)
     }
 
     /// Queues a message whose payload is owned. A server does not copy a large one.
@@ -44,10 +50,18 @@ impl<'ws> Reply<'ws> {
     ///
     /// As for [`send`](Self::send), and `InvalidUtf8`; the payload comes back.
     pub fn send_owned(&mut self, kind: Kind, payload: Bytes) -> Result<(), (SendError, Bytes)> {
-        if let Err(error) = self.check_limit(payload.len()) {
-            return Err((error, payload));
-        }
-        self.connection.send_owned(self.tx, kind, payload)
+        let limit = self.take_limit();
+        self.output.send_owned(limit, kind, payload)
+    }
+
+    /// Queues a part of a message, `fin` with the last. The parts of a text need not end at a character.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), and `InvalidUtf8`; `MessageInProgress` if an unfinished message is of the other kind.
+    pub fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), SendError> {
+        let limit = self.take_limit();
+        self.output.send_fragment(limit, kind, bytes, fin)
     }
 
     /// Queues a ping. The answer is `Event::Pong` with the same payload.
@@ -56,7 +70,7 @@ impl<'ws> Reply<'ws> {
     ///
     /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings before it wait for the transport; `Closing` after a close.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.connection.ping(payload)
+        self.output.ping(payload)
     }
 
     /// Queues a pong. Pings are answered already, unless `Config::automatic_pong` is off.
@@ -65,17 +79,18 @@ impl<'ws> Reply<'ws> {
     ///
     /// `ControlFrameTooLong` beyond 125 bytes; `Closing` after a close.
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.connection.pong(payload)
+        self.output.pong(payload)
     }
 
-    /// Begins the closing handshake: the Close frame goes out behind what is queued.
+    /// Begins the closing handshake: the Close frame goes out behind what is queued. See
+    /// [`WebSocket::close`](crate::WebSocket::close).
     ///
     /// # Errors
     ///
     /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if the connection
     /// is closing or failed.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.connection.close(self.now, code, reason)
+        self.output.close(self.now, code, reason)
     }
 
     /// Begins the closing handshake at once: what is queued is dropped.
@@ -84,15 +99,20 @@ impl<'ws> Reply<'ws> {
     ///
     /// As for [`close`](Self::close); but what is queued is dropped all the same.
     pub fn close_now(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.connection.close_now(self.now, code, reason)
+        self.output.close_now(self.now, code, reason)
     }
 
-    fn check_limit(&mut self, payload: usize) -> Result<(), SendError> {
-        let waiting = self.tx.buffered_amount();
-        if !self.is_first && waiting > 0 && waiting.saturating_add(payload) > self.send_limit {
-            return Err(SendError::Full);
-        }
-        self.is_first = false;
-        Ok(())
+    /// The reserved bits of the message that is answered.
+    pub const fn received_rsv(&self) -> Rsv {
+        self.output.connection.received_rsv()
+    }
+
+    /// The kind of the message that is answered; by its opcode, also if it has reserved bits.
+    pub const fn received_kind(&self) -> Kind {
+        self.output.connection.received_kind()
+    }
+
+    fn take_limit(&mut self) -> Limit {
+        core::mem::replace(&mut self.limit, Limit::Applies)
     }
 }

@@ -1,8 +1,9 @@
-//! Sending: messages, control frames and the closing handshake.
+//! Sending: messages, whole and in pieces; control frames; the closing handshake.
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, Instant, Kind, Message, Outbound as _, SendError};
+use ws_proto::{CloseCode, Instant, Kind, Message, Rsv, SendError};
 
+use crate::output::Limit;
 use crate::websocket::WebSocket;
 
 impl<IO> WebSocket<IO> {
@@ -12,11 +13,22 @@ impl<IO> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// `Full` beyond the send limit, unless nothing waits; `Closing` after a close; `MessageInProgress` inside a fragmented
-    /// message. Nothing is queued then.
+    /// `Full` beyond the send limit, unless nothing waits; `Closing` after a close; `MessageInProgress` inside a message that
+    /// is sent in pieces. Nothing is queued then.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        self.check_limit(message.as_bytes().len())?;
-        self.connection.send(&mut self.tx, message)?;
+        self.output.send(Limit::Applies, message)?;
+        self.link.set_more();
+        Ok(())
+    }
+
+    /// Queues a message with reserved bits on its first frame, for an extension of yours that gives them a meaning and made
+    /// the payload; that is not checked to be UTF-8. `Config::allowed_rsv` says which bits there may be, both ways.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), and `ReservedBits` if `Config::allowed_rsv` does not have them.
+    pub fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
+        self.output.send_with_rsv(Limit::Applies, rsv, kind, payload)?;
         self.link.set_more();
         Ok(())
     }
@@ -28,24 +40,83 @@ impl<IO> WebSocket<IO> {
     ///
     /// As for [`send`](Self::send), and `InvalidUtf8`; the payload comes back.
     pub fn send_owned(&mut self, kind: Kind, payload: Bytes) -> Result<(), (SendError, Bytes)> {
-        if let Err(error) = self.check_limit(payload.len()) {
-            return Err((error, payload));
-        }
-        self.connection.send_owned(&mut self.tx, kind, payload)?;
+        self.output.send_owned(Limit::Applies, kind, payload)?;
         self.link.set_more();
         Ok(())
     }
 
-    /// Queues a part of a message, `fin` with the last. The parts of a text need not end at a character.
+    /// Queues a part of a message, `fin` with the last: all of it or nothing. The parts of a text need not end at a
+    /// character.
     ///
     /// # Errors
     ///
     /// As for [`send`](Self::send), and `InvalidUtf8`; `MessageInProgress` if an unfinished message is of the other kind.
     pub fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), SendError> {
-        self.check_limit(bytes.len())?;
-        self.connection.send_fragment(&mut self.tx, kind, bytes, fin)?;
+        self.output.send_fragment(Limit::Applies, kind, bytes, fin)?;
         self.link.set_more();
         Ok(())
+    }
+
+    /// Begins a message that is sent in pieces as they become known: with [`write_message`](Self::write_message) and
+    /// [`finish_message`](Self::finish_message). Its size need not be known, nor be within any limit.
+    ///
+    /// Nothing is queued before the first piece. Until the message is finished no other can be sent; control frames can.
+    ///
+    /// ```
+    /// # use ws_mio::{Kind, SendError, WebSocket};
+    /// # fn send<IO>(ws: &mut WebSocket<IO>) -> Result<(), SendError> {
+    /// ws.begin_message(Kind::Text)?;
+    /// let written = ws.write_message(b"as much as the send limit lets in")?;
+    /// // ... turns, in which it leaves; then the next pieces ...
+    /// ws.finish_message()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `MessageInProgress` or `Closing`.
+    pub fn begin_message(&mut self, kind: Kind) -> Result<(), SendError> {
+        self.output.begin_message(Rsv::NONE, kind)
+    }
+
+    /// The same as [`begin_message`](Self::begin_message) with reserved bits on the first frame.
+    ///
+    /// # Errors
+    ///
+    /// `MessageInProgress` or `Closing`, and `ReservedBits` if `Config::allowed_rsv` does not have them.
+    pub fn begin_message_with_rsv(&mut self, rsv: Rsv, kind: Kind) -> Result<(), SendError> {
+        self.output.begin_message(rsv, kind)
+    }
+
+    /// Queues as much of `bytes` as the send limit has room for, as the next fragment of the message, and says how much that
+    /// was: at least one byte of any. Write the rest when there is room again: after later turns.
+    ///
+    /// # Errors
+    ///
+    /// `Full` if there is no room; `InvalidUtf8` if a text is none; `NoMessage` without [`begin_message`](Self::begin_message);
+    /// `Closing` after a close. Nothing is queued then.
+    pub fn write_message(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
+        let n = self.output.write_message(bytes)?;
+        self.link.set_more();
+        Ok(n)
+    }
+
+    /// Finishes the message, with an empty final fragment. The send limit does not hold it back.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidUtf8` if a text stops inside a character; `NoMessage` or `Closing`. Nothing is queued then.
+    pub fn finish_message(&mut self) -> Result<(), SendError> {
+        self.output.finish_message()?;
+        self.link.set_more();
+        Ok(())
+    }
+
+    /// Gives the message up. If a piece of it is queued or sent, there is no way to tell the peer but to close the
+    /// connection, with 1011; otherwise nothing happened. Without a message, nothing happens.
+    pub fn abort_message(&mut self, now: Instant) {
+        self.output.abort_message(now);
+        self.link.set_more();
     }
 
     /// Queues a ping. The answer is `Event::Pong` with the same payload. Keepalive pings need none of this: see
@@ -55,7 +126,7 @@ impl<IO> WebSocket<IO> {
     ///
     /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings before it wait for the transport; `Closing` after a close.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.connection.ping(payload)?;
+        self.output.ping(payload)?;
         self.link.set_more();
         Ok(())
     }
@@ -66,19 +137,21 @@ impl<IO> WebSocket<IO> {
     ///
     /// `ControlFrameTooLong` beyond 125 bytes; `Closing` after a close.
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.connection.pong(payload)?;
+        self.output.pong(payload)?;
         self.link.set_more();
         Ok(())
     }
 
     /// Begins the closing handshake: the Close frame goes out behind what is queued. The peer has `Config::close_timeout`.
     ///
+    /// With [`CloseCode::NO_STATUS`] and no reason, the Close frame is empty.
+    ///
     /// # Errors
     ///
     /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if the connection
     /// is closing or failed.
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.connection.close(now, code, reason)?;
+        self.output.close(now, code, reason)?;
         self.link.set_more();
         Ok(())
     }
@@ -90,7 +163,7 @@ impl<IO> WebSocket<IO> {
     /// As for [`close`](Self::close); but what is queued is dropped all the same.
     pub fn close_now(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.link.set_more();
-        self.connection.close_now(now, code, reason)
+        self.output.close_now(now, code, reason)
     }
 
     /// Sets how many bytes may wait before [`send`](Self::send) and its kin refuse with `SendError::Full`. One message is
@@ -98,14 +171,6 @@ impl<IO> WebSocket<IO> {
     ///
     /// Default: 1 MiB. It is what one peer that reads slowly may cost.
     pub const fn set_send_limit(&mut self, bytes: usize) {
-        self.send_limit = bytes;
-    }
-
-    fn check_limit(&self, payload: usize) -> Result<(), SendError> {
-        let waiting = self.tx.buffered_amount();
-        if waiting > 0 && waiting.saturating_add(payload) > self.send_limit {
-            return Err(SendError::Full);
-        }
-        Ok(())
+        self.output.send_limit = bytes;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ws_proto::{Event, Instant, Ready, TransportAction};
+use ws_proto::{Chunk, Connection, Event, Instant, RecvBuf, TransportAction};
 
 use crate::error::Error;
 use crate::link::Moved;
@@ -10,6 +10,9 @@ use crate::reply::Reply;
 use crate::spare;
 use crate::transport::Transport;
 use crate::websocket::{EVENT_BUDGET, WebSocket};
+
+/// One of the two ways of receiving.
+type Receive<R> = fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>;
 
 impl<IO: Transport> WebSocket<IO> {
     /// The next event and the means to answer it, or `None` if the turn is over.
@@ -23,16 +26,49 @@ impl<IO: Transport> WebSocket<IO> {
     /// [`is_closed`](Self::is_closed). There is none after a complete closing handshake.
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
     pub fn next(&mut self, now: Instant) -> Result<Option<(Event<'_>, Reply<'_>)>, Error> {
-        match self.poll_next(now)? {
-            Some(ready) => {
-                let Self { connection, rx, tx, send_limit, .. } = self;
-                Ok(Some((ready.event(rx), Reply::new(connection, tx, *send_limit, now))))
-            }
-            None => Ok(None),
-        }
+        Ok(match self.poll_next(now, Connection::poll_receive)? {
+            Some(ready) => Some((ready.event(&self.rx), Reply::new(&mut self.output, now))),
+            None => None,
+        })
     }
 
-    fn poll_next(&mut self, now: Instant) -> Result<Option<Ready>, Error> {
+    /// The same as [`next`](Self::next) without putting messages together: a frame begins, as soon as its header has
+    /// arrived; pieces of its payload arrive; the frame ends. Control frames are whole, between the pieces.
+    ///
+    /// Messages may be of any size, and cost no more memory than what one read gives; for `Config::max_message_size` and
+    /// `Config::max_fragments` bound what is put together, and so have no say here. `Config::max_frame_size` has. Text is
+    /// checked, and its pieces are whole characters.
+    ///
+    /// Both ways can be mixed: what arrived of a message before the change is given by whichever comes next, together with
+    /// what follows.
+    ///
+    /// ```
+    /// # use ws_mio::{Chunk, Error, Event, Instant, Kind, SendError, Transport, WebSocket};
+    /// /// One turn of an echo that never holds a message.
+    /// fn echo<IO: Transport>(ws: &mut WebSocket<IO>, now: Instant) -> Result<(), Error> {
+    ///     while let Some((event, mut reply)) = ws.next_chunk(now)? {
+    ///         let kind = reply.received_kind();
+    ///         let _ = match event {
+    ///             Event::Data(Chunk::Data(piece)) => reply.send_fragment(kind, piece.as_bytes(), false),
+    ///             Event::Data(Chunk::FrameEnd { fin: true }) => reply.send_fragment(kind, &[], true),
+    ///             _ => Ok(()),
+    ///         };
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`next`](Self::next).
+    pub fn next_chunk(&mut self, now: Instant) -> Result<Option<(Event<'_, Chunk<'_>>, Reply<'_>)>, Error> {
+        Ok(match self.poll_next(now, Connection::poll_receive_chunk)? {
+            Some(ready) => Some((ready.event(&self.rx), Reply::new(&mut self.output, now))),
+            None => None,
+        })
+    }
+
+    fn poll_next<R>(&mut self, now: Instant, receive: Receive<R>) -> Result<Option<R>, Error> {
         if self.closed {
             return Ok(None);
         }
@@ -41,7 +77,7 @@ impl<IO: Transport> WebSocket<IO> {
             if self.should_transmit() {
                 more |= self.transmit(now);
             }
-            if self.reading_paused || self.has_enough_output() {
+            if self.reading_paused || self.output.has_enough() {
                 break;
             }
             if self.event_budget == 0 {
@@ -49,7 +85,7 @@ impl<IO: Transport> WebSocket<IO> {
                 break;
             }
             // An error is given below, when the Close frame is on its way. What still arrives is drained.
-            if let Ok(Some(ready)) = self.connection.poll_receive(now, &mut self.rx) {
+            if let Ok(Some(ready)) = receive(&mut self.output.connection, now, &mut self.rx) {
                 self.event_budget -= 1;
                 return Ok(Some(ready));
             }
@@ -83,7 +119,7 @@ impl<IO: Transport> WebSocket<IO> {
 
     /// Whether not to wait for the end of the turn with writing.
     fn should_transmit(&self) -> bool {
-        self.has_enough_output() || self.connection.should_transmit()
+        self.output.has_enough() || self.output.connection.should_transmit()
     }
 
     /// Writes what waits, as far as the transport takes it. Says whether there is more to write, but not in this turn.
@@ -91,7 +127,7 @@ impl<IO: Transport> WebSocket<IO> {
         if self.writing_paused {
             return false;
         }
-        while let Some(mut transmit) = self.connection.poll_transmit(now, &mut self.tx) {
+        while let Some(mut transmit) = self.output.connection.poll_transmit(now, &mut self.output.tx) {
             match self.link.write(&transmit.slices()) {
                 Ok(Moved::Bytes(n)) => transmit.advance(n),
                 Ok(Moved::Later) => return true,
@@ -117,7 +153,7 @@ impl<IO: Transport> WebSocket<IO> {
         if self.failure.is_some() && !more {
             self.closed = true;
         }
-        match self.connection.transport_action(&self.tx) {
+        match self.output.connection.transport_action(&self.output.tx) {
             TransportAction::Keep => {}
             TransportAction::ShutdownWrite => {
                 if !self.link.is_unflushed()
@@ -141,16 +177,16 @@ impl<IO: Transport> WebSocket<IO> {
         if !more {
             // Idle connections hold no memory.
             spare::give_back(&mut self.rx);
-            self.tx.shrink();
+            self.output.tx.shrink();
         }
     }
 
     /// The outcome, if it is an error and was not given yet. The first cause counts.
     fn take_error(&mut self) -> Option<Error> {
-        if self.reported || self.connection.is_clean() {
+        if self.reported || self.output.connection.is_clean() {
             return None;
         }
-        let error = match (self.connection.error(), self.closed) {
+        let error = match (self.output.connection.error(), self.closed) {
             (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.failure.is_some() => {
                 self.failure.take().map(Error::Io)
             }
@@ -168,6 +204,6 @@ impl<IO: Transport> WebSocket<IO> {
 
     fn handle_eof(&mut self) {
         // Its error is the connection's from now on, and given by `take_error`.
-        let _ = self.connection.receive_eof();
+        let _ = self.output.connection.receive_eof();
     }
 }

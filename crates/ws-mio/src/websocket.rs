@@ -5,15 +5,11 @@ use std::io;
 use bytes::Bytes;
 use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
-use ws_proto::{CloseCode, Config, Connection, Instant, Outbound as _, RecvBuf, Role, SendQueue, State};
+use ws_proto::{CloseCode, Config, Connection, Instant, Kind, RecvBuf, Role, Rsv, SendQueue, State};
 
 use crate::link::Link;
+use crate::output::Output;
 
-/// Output beyond this is written before more is received; and while the transport does not take it, nothing is
-/// received. So what waits is bounded however fast the peer sends: by this and the answer to one message.
-const ENOUGH_OUTPUT: usize = 64 << 10;
-/// How much the application may queue beyond that, unless it says otherwise.
-const SEND_LIMIT: usize = 1 << 20;
 /// How many events one turn gives at most.
 pub(crate) const EVENT_BUDGET: u16 = 1024;
 
@@ -23,7 +19,8 @@ pub(crate) const EVENT_BUDGET: u16 = 1024;
 /// application:
 ///
 /// 1. [`handle_event`](Self::handle_event) or [`handle_timeout`](Self::handle_timeout) say what happened;
-/// 2. [`next`](Self::next), until it gives `None`, gives the events and moves the bytes, both ways;
+/// 2. [`next`](Self::next), until it gives `None`, gives the events and moves the bytes, both ways; so does
+///    [`next_chunk`](Self::next_chunk), for messages that are received in pieces;
 /// 3. [`register`](Self::register) makes the registration right, and
 ///    [`Timeouts::set`](crate::Timeouts::set) takes the new [`poll_timeout`](Self::poll_timeout);
 /// 4. when [`is_closed`](Self::is_closed), the connection is to be dropped.
@@ -46,12 +43,10 @@ pub(crate) const EVENT_BUDGET: u16 = 1024;
 #[derive(Debug)]
 pub struct WebSocket<IO> {
     pub(crate) link: Link<IO>,
-    pub(crate) connection: Connection,
+    pub(crate) output: Output,
     pub(crate) rx: RecvBuf<Vec<u8>>,
-    pub(crate) tx: SendQueue<Bytes>,
     /// The transport failed; reported as soon as what it had delivered before is.
     pub(crate) failure: Option<io::Error>,
-    pub(crate) send_limit: usize,
     pub(crate) event_budget: u16,
     pub(crate) reading_paused: bool,
     pub(crate) writing_paused: bool,
@@ -83,11 +78,9 @@ impl<IO> WebSocket<IO> {
         link.set_more();
         Self {
             link,
-            connection: Connection::new(role, config, now),
+            output: Output::new(Connection::new(role, config, now), tx),
             rx,
-            tx,
             failure: None,
-            send_limit: SEND_LIMIT,
             event_budget: EVENT_BUDGET,
             reading_paused: false,
             writing_paused: false,
@@ -112,7 +105,7 @@ impl<IO> WebSocket<IO> {
     /// Says what time it is, so that deadlines that passed have their effect. To be followed by [`next`](Self::next).
     /// Too early or twice does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.connection.handle_timeout(now);
+        self.output.connection.handle_timeout(now);
         self.link.set_more();
     }
 
@@ -126,7 +119,7 @@ impl<IO> WebSocket<IO> {
         } else if self.link.has_more() {
             Some(Instant::ZERO)
         } else {
-            self.connection.poll_timeout()
+            self.output.connection.poll_timeout()
         }
     }
 
@@ -137,8 +130,8 @@ impl<IO> WebSocket<IO> {
         if self.closed {
             return None;
         }
-        let receiving = !self.reading_paused && !self.has_enough_output();
-        let transmitting = !self.writing_paused && self.connection.wants_transmit(&self.tx);
+        let receiving = !self.reading_paused && !self.output.has_enough();
+        let transmitting = !self.writing_paused && self.output.wants_transmit();
         // While reading is paused, the selector still tells of a hang-up if asked for anything at all.
         self.link.interest(receiving, transmitting || self.reading_paused)
     }
@@ -157,42 +150,53 @@ impl<IO> WebSocket<IO> {
 
     /// Whether the closing handshake was completed, and nothing failed before.
     pub const fn is_clean(&self) -> bool {
-        self.connection.is_clean()
+        self.output.connection.is_clean()
     }
 
     /// How far the closing handshake is.
     pub const fn state(&self) -> State {
-        self.connection.state()
+        self.output.connection.state()
     }
 
     /// The code of the Close frame that we queued or sent; [`CloseCode::NO_STATUS`] if it was an empty one.
     pub const fn local_close(&self) -> Option<CloseCode> {
-        self.connection.local_close()
+        self.output.connection.local_close()
     }
 
     /// The code of the Close frame that the peer sent; [`CloseCode::NO_STATUS`] if it was an empty one.
     pub const fn peer_close(&self) -> Option<CloseCode> {
-        self.connection.peer_close()
+        self.output.connection.peer_close()
     }
 
     /// Whether the peer's Close frame came before ours was queued.
     pub const fn is_closed_by_peer(&self) -> bool {
-        self.connection.is_closed_by_peer()
+        self.output.connection.is_closed_by_peer()
+    }
+
+    /// The reserved bits of the message that was received last, or is being received.
+    pub const fn received_rsv(&self) -> Rsv {
+        self.output.connection.received_rsv()
+    }
+
+    /// The kind of the message that was received last, or is being received; by its opcode, also if it has reserved bits,
+    /// with which every message is given as `Message::Binary`.
+    pub const fn received_kind(&self) -> Kind {
+        self.output.connection.received_kind()
     }
 
     /// How many bytes wait to be sent, frame headers included.
     pub fn buffered_amount(&self) -> usize {
-        self.tx.buffered_amount()
+        self.output.buffered_amount()
     }
 
     /// How many messages wait to be sent, the one that is partly sent included.
     pub fn queued_messages(&self) -> usize {
-        self.tx.queued_messages()
+        self.output.queued_messages()
     }
 
     /// Whether everything that was queued has been handed to the transport.
     pub fn is_drained(&self) -> bool {
-        !self.connection.wants_transmit(&self.tx) && !self.link.is_unflushed()
+        !self.output.wants_transmit() && !self.link.is_unflushed()
     }
 
     /// The transport.
@@ -208,10 +212,6 @@ impl<IO> WebSocket<IO> {
     /// Gives the transport back, wherever the connection is. What waits to be sent is lost.
     pub fn into_io(self) -> IO {
         self.link.into_io()
-    }
-
-    pub(crate) fn has_enough_output(&self) -> bool {
-        self.tx.buffered_amount() > ENOUGH_OUTPUT
     }
 }
 
