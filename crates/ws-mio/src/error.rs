@@ -18,4 +18,8 @@ pub enum Error {
     /// that says so goes out while the connection is served on, until it is closed.
     #[error(transparent)]
     Protocol(#[from] ws_proto::Error),
+    /// The source of a message failed or claimed more than it was offered (`SendError::SourceFailed`), or gave a text that
+    /// is none (`SendError::InvalidUtf8`). The message cannot be finished; a Close frame with 1011 goes out.
+    #[error("a message could not be sent: {0}")]
+    Source(ws_proto::SendError),
 }

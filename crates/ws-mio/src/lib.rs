@@ -176,6 +176,7 @@
 //! | `wslay_event_want_read`, `wslay_event_want_write` | [`WebSocket::interest`], [`WebSocket::register`] |
 
 mod accepting;
+mod backlog;
 mod connecting;
 mod endpoint;
 mod error;
@@ -201,6 +202,6 @@ pub use transport::Transport;
 pub use websocket::WebSocket;
 pub use ws_proto::handshake;
 pub use ws_proto::{
-    Chunk, Clock, CloseCode, CloseFrame, Config, Event, FrameHeader, Instant, Kind, MaskKeys, Message, Role,
-    Rsv, SendError, State,
+    Chunk, Clock, CloseCode, CloseFrame, Config, Event, FrameHeader, Instant, Kind, MaskKeys, Message, Pull,
+    Role, Rsv, SendError, Source, State,
 };

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, Connection, Instant, Kind, Message, Outbound as _, Rsv, SendError, SendQueue, State,
+    CloseCode, Connection, Instant, Kind, Message, Outbound as _, Rsv, SendError, SendQueue, Source, State,
 };
+
+use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
 
 /// How much the application may queue, unless it says otherwise.
 const SEND_LIMIT: usize = 1 << 20;
@@ -11,12 +13,21 @@ const SEND_LIMIT: usize = 1 << 20;
 /// received. So what waits is bounded however fast the peer sends: by this and the answer to one message.
 const ENOUGH_OUTPUT: usize = 64 << 10;
 
+/// The longest close reason in bytes (RFC 6455 section 5.5).
+const MAX_REASON: usize = 123;
+
 /// The connection, and what it is to send.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) connection: Connection,
     pub(crate) tx: SendQueue<Bytes>,
     pub(crate) send_limit: usize,
+    /// Rarely there. Messages that are sent meanwhile wait in it.
+    backlog: Option<Box<Backlog>>,
+    /// How often sources may still be asked in this turn.
+    pull_budget: u16,
+    /// A source failed, which was not reported yet.
+    pub(crate) source_error: Option<SendError>,
 }
 
 /// Whether what is sent has to keep within the send limit.
@@ -29,12 +40,26 @@ pub(crate) enum Limit {
 
 impl Output {
     pub(crate) const fn new(connection: Connection, tx: SendQueue<Bytes>) -> Self {
-        Self { connection, tx, send_limit: SEND_LIMIT }
+        Self {
+            connection,
+            tx,
+            send_limit: SEND_LIMIT,
+            backlog: None,
+            pull_budget: PULL_BUDGET,
+            source_error: None,
+        }
     }
 
     pub(crate) fn send(&mut self, limit: Limit, message: Message<'_>) -> Result<(), SendError> {
         self.check(limit, message.as_bytes().len())?;
-        self.connection.send(&mut self.tx, message)
+        match &mut self.backlog {
+            None => self.connection.send(&mut self.tx, message)?,
+            Some(backlog) => {
+                let payload = Bytes::copy_from_slice(message.as_bytes());
+                backlog.push_message(Rsv::NONE, message.kind(), payload);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn send_with_rsv(
@@ -45,7 +70,14 @@ impl Output {
         payload: &[u8],
     ) -> Result<(), SendError> {
         self.check(limit, payload.len())?;
-        self.connection.send_with_rsv(&mut self.tx, rsv, kind, payload)
+        match &mut self.backlog {
+            None => self.connection.send_with_rsv(&mut self.tx, rsv, kind, payload)?,
+            Some(backlog) => {
+                check_rsv(&self.connection, rsv)?;
+                backlog.push_message(rsv, kind, Bytes::copy_from_slice(payload));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn send_owned(
@@ -54,10 +86,17 @@ impl Output {
         kind: Kind,
         payload: Bytes,
     ) -> Result<(), (SendError, Bytes)> {
-        match self.check(limit, payload.len()) {
-            Ok(()) => self.connection.send_owned(&mut self.tx, kind, payload),
-            Err(error) => Err((error, payload)),
+        if let Err(error) = self.check(limit, payload.len()) {
+            return Err((error, payload));
         }
+        match &mut self.backlog {
+            None => self.connection.send_owned(&mut self.tx, kind, payload)?,
+            Some(_) if kind == Kind::Text && core::str::from_utf8(&payload).is_err() => {
+                return Err((SendError::InvalidUtf8, payload));
+            }
+            Some(backlog) => backlog.push_message(Rsv::NONE, kind, payload),
+        }
+        Ok(())
     }
 
     pub(crate) fn send_fragment(
@@ -68,28 +107,87 @@ impl Output {
         fin: bool,
     ) -> Result<(), SendError> {
         self.check(limit, bytes.len())?;
+        self.check_no_source()?;
         self.connection.send_fragment(&mut self.tx, kind, bytes, fin)
     }
 
     pub(crate) fn begin_message(&mut self, rsv: Rsv, kind: Kind) -> Result<(), SendError> {
+        self.check_open()?;
+        self.check_no_source()?;
         self.connection.begin_message_with_rsv(rsv, kind)
     }
 
     pub(crate) fn write_message(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
+        self.check_pushed()?;
         let n = bytes.len().min(self.room());
-        if n == 0 && !bytes.is_empty() && self.connection.is_message_in_progress() {
-            self.check_open()?;
+        if n == 0 && !bytes.is_empty() {
             return Err(SendError::Full);
         }
         self.connection.write_message(&mut self.tx, &bytes[..n])
     }
 
     pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {
+        self.check_pushed()?;
         self.connection.finish_message(&mut self.tx)
     }
 
     pub(crate) fn abort_message(&mut self, now: Instant) {
-        self.connection.abort_message(now);
+        // A source's message is not the caller's to give up.
+        if self.backlog.is_none() {
+            self.connection.abort_message(now);
+        }
+    }
+
+    pub(crate) fn send_source<S: Source + Send + 'static>(
+        &mut self,
+        rsv: Rsv,
+        kind: Kind,
+        source: S,
+    ) -> Result<(), (SendError, S)> {
+        let checked = self.check(Limit::Applies, 0).and_then(|()| check_rsv(&self.connection, rsv));
+        if let Err(error) = checked {
+            return Err((error, source));
+        }
+        if self.backlog.is_none() && self.connection.is_message_in_progress() {
+            return Err((SendError::MessageInProgress, source));
+        }
+        self.backlog.get_or_insert_default().push_source(rsv, kind, Box::new(source));
+        Ok(())
+    }
+
+    pub(crate) fn resume_source(&mut self) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.resume();
+        }
+    }
+
+    /// Asks sources, as far as the output has room. Says whether they may have more.
+    pub(crate) fn pump(&mut self, now: Instant) -> bool {
+        let Some(backlog) = &mut self.backlog else { return false };
+        let pumped = backlog.pump(now, &mut self.connection, &mut self.tx, &mut self.pull_budget);
+        if backlog.is_empty() {
+            self.backlog = None;
+        }
+        match pumped {
+            Ok(pumped) => pumped == Pumped::More,
+            Err(error) => {
+                self.source_error = Some(error);
+                false
+            }
+        }
+    }
+
+    /// The turn is over. Once nothing more can be sent, nothing is kept for it.
+    pub(crate) fn end_turn(&mut self) {
+        self.pull_budget = PULL_BUDGET;
+        if self.connection.state() != State::Open {
+            self.backlog = None;
+        }
+    }
+
+    /// Whether sources may be asked in this turn.
+    pub(crate) const fn may_pump(&self) -> bool {
+        self.pull_budget > 0
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
@@ -101,27 +199,50 @@ impl Output {
     }
 
     pub(crate) fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        // Behind the Close frame nothing can be queued; so what waits for a source goes in front of it. But not if the
+        // close is going to be refused.
+        let empty = code == CloseCode::NO_STATUS && reason.is_empty();
+        if (empty || code.is_sendable() && reason.len() <= MAX_REASON)
+            && self.connection.state() == State::Open
+            && let Some(backlog) = self.backlog.take()
+        {
+            backlog.give_up_sources(now, &mut self.connection, &mut self.tx);
+        }
         self.connection.close(now, code, reason)
     }
 
     pub(crate) fn close_now(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.connection.close_now(now, code, reason)
+        let result = self.connection.close_now(now, code, reason);
+        if self.connection.state() != State::Open {
+            self.backlog = None;
+        }
+        result
     }
 
     pub(crate) fn buffered_amount(&self) -> usize {
-        self.tx.buffered_amount()
+        self.tx.buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.buffered_amount())
     }
 
     pub(crate) fn queued_messages(&self) -> usize {
-        self.tx.queued_messages()
+        self.tx.queued_messages() + self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
 
     pub(crate) fn has_enough(&self) -> bool {
-        self.buffered_amount() > ENOUGH_OUTPUT
+        self.waiting() > ENOUGH_OUTPUT
     }
 
     pub(crate) fn wants_transmit(&self) -> bool {
         self.connection.wants_transmit(&self.tx)
+            || self.backlog.as_ref().is_some_and(|backlog| backlog.wants_transmit())
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.connection.wants_transmit(&self.tx) && self.backlog.is_none()
+    }
+
+    /// What counts against the limits.
+    fn waiting(&self) -> usize {
+        self.tx.buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.cost())
     }
 
     /// How much payload the next piece of a message may have.
@@ -135,7 +256,7 @@ impl Output {
     /// Whether a message with so much payload may be queued.
     fn check(&self, limit: Limit, payload: usize) -> Result<(), SendError> {
         self.check_open()?;
-        let waiting = self.buffered_amount();
+        let waiting = self.waiting();
         if limit == Limit::Applies && waiting > 0 && waiting.saturating_add(payload) > self.send_limit {
             return Err(SendError::Full);
         }
@@ -145,4 +266,20 @@ impl Output {
     fn check_open(&self) -> Result<(), SendError> {
         if self.connection.state() == State::Open { Ok(()) } else { Err(SendError::Closing) }
     }
+
+    /// Whether a message that is pushed in pieces may begin or go on: not while one comes from a source.
+    fn check_no_source(&self) -> Result<(), SendError> {
+        if self.backlog.is_none() { Ok(()) } else { Err(SendError::MessageInProgress) }
+    }
+
+    /// Whether there is a message that is pushed in pieces.
+    fn check_pushed(&self) -> Result<(), SendError> {
+        self.check_open()?;
+        let pushed = self.backlog.is_none() && self.connection.is_message_in_progress();
+        if pushed { Ok(()) } else { Err(SendError::NoMessage) }
+    }
+}
+
+fn check_rsv(connection: &Connection, rsv: Rsv) -> Result<(), SendError> {
+    if connection.allowed_rsv().contains(rsv) { Ok(()) } else { Err(SendError::ReservedBits) }
 }

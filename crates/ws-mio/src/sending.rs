@@ -1,7 +1,7 @@
 //! Sending: messages, whole and in pieces; control frames; the closing handshake.
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, Instant, Kind, Message, Rsv, SendError};
+use ws_proto::{CloseCode, Instant, Kind, Message, Rsv, SendError, Source};
 
 use crate::output::Limit;
 use crate::websocket::WebSocket;
@@ -119,6 +119,66 @@ impl<IO> WebSocket<IO> {
         self.link.set_more();
     }
 
+    /// Queues a message that `source` gives piece by piece: a file, a generator, another connection. What is sent afterwards
+    /// waits behind it; control frames go between its fragments.
+    ///
+    /// The source is asked within turns, while fewer than 16 KiB wait and writing is not paused. When it answers
+    /// `Pull::Pending`, it is asked no more, and the connection does not wait to be writable for its sake, until
+    /// [`resume_source`](Self::resume_source). It is dropped as soon as it is not needed any more: when it is finished or
+    /// failed, with [`close`](Self::close) and [`close_now`](Self::close_now), with the peer's Close frame, or with the
+    /// connection.
+    ///
+    /// A source that fails, claims more than it was offered, or gives a text that is none, ends the connection with 1011;
+    /// [`next`](Self::next) gives [`Error::Source`](crate::Error::Source).
+    ///
+    /// ```
+    /// # use ws_mio::{Kind, Pull, WebSocket};
+    /// # fn send<IO>(ws: &mut WebSocket<IO>, mut file: std::fs::File) {
+    /// use std::io::Read as _;
+    ///
+    /// let sent = ws.send_source(Kind::Binary, move |room: &mut [u8]| match file.read(room) {
+    ///     Ok(0) => Pull::Last(0),
+    ///     Ok(n) => Pull::Data(n),
+    ///     Err(_) => Pull::Failed,
+    /// });
+    /// # drop(sent);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), where a source counts some 64 bytes against the send limit. The source comes back.
+    pub fn send_source<S: Source + Send + 'static>(
+        &mut self,
+        kind: Kind,
+        source: S,
+    ) -> Result<(), (SendError, S)> {
+        self.send_source_with_rsv(Rsv::NONE, kind, source)
+    }
+
+    /// The same as [`send_source`](Self::send_source) with reserved bits on the first frame.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_source`](Self::send_source), and `ReservedBits` if `Config::allowed_rsv` does not have them.
+    pub fn send_source_with_rsv<S: Source + Send + 'static>(
+        &mut self,
+        rsv: Rsv,
+        kind: Kind,
+        source: S,
+    ) -> Result<(), (SendError, S)> {
+        self.output.send_source(rsv, kind, source)?;
+        self.link.set_more();
+        Ok(())
+    }
+
+    /// Says that the source whose message is being sent has something again, after it answered `Pull::Pending`. Without
+    /// such a source, nothing happens.
+    pub fn resume_source(&mut self) {
+        self.output.resume_source();
+        self.link.set_more();
+    }
+
     /// Queues a ping. The answer is `Event::Pong` with the same payload. Keepalive pings need none of this: see
     /// `Config::ping_interval`.
     ///
@@ -146,6 +206,9 @@ impl<IO> WebSocket<IO> {
     ///
     /// With [`CloseCode::NO_STATUS`] and no reason, the Close frame is empty.
     ///
+    /// Sources, which may take any time, are given up; and if one is in the middle of its message, so are the messages
+    /// behind it, for none may follow. To let them finish, wait for [`is_drained`](Self::is_drained) first.
+    ///
     /// # Errors
     ///
     /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if the connection
@@ -156,7 +219,7 @@ impl<IO> WebSocket<IO> {
         Ok(())
     }
 
-    /// Begins the closing handshake at once: what is queued is dropped.
+    /// Begins the closing handshake at once: what is queued is dropped, and sources are.
     ///
     /// # Errors
     ///

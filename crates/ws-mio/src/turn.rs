@@ -127,19 +127,30 @@ impl<IO: Transport> WebSocket<IO> {
         if self.writing_paused {
             return false;
         }
-        while let Some(mut transmit) = self.output.connection.poll_transmit(now, &mut self.output.tx) {
-            match self.link.write(&transmit.slices()) {
-                Ok(Moved::Bytes(n)) => transmit.advance(n),
-                Ok(Moved::Later) => return true,
-                Ok(Moved::Blocked | Moved::Eof) => break,
-                Err(error) => {
-                    self.handle_failure(error);
-                    break;
+        let mut more = false;
+        'transport: loop {
+            let sources_have_more = self.output.pump(now);
+            while let Some(mut transmit) = self.output.connection.poll_transmit(now, &mut self.output.tx) {
+                match self.link.write(&transmit.slices()) {
+                    Ok(Moved::Bytes(n)) => transmit.advance(n),
+                    Ok(Moved::Later) => return true,
+                    Ok(Moved::Blocked | Moved::Eof) => break 'transport,
+                    Err(error) => {
+                        self.handle_failure(error);
+                        break 'transport;
+                    }
                 }
+            }
+            if !sources_have_more {
+                break;
+            }
+            if !self.output.may_pump() {
+                more = true;
+                break;
             }
         }
         match self.link.flush() {
-            Ok(moved) => moved == Moved::Later,
+            Ok(moved) => more | (moved == Moved::Later),
             Err(error) => {
                 self.handle_failure(error);
                 false
@@ -173,6 +184,7 @@ impl<IO: Transport> WebSocket<IO> {
 
     fn end_turn(&mut self, more: bool) {
         self.event_budget = EVENT_BUDGET;
+        self.output.end_turn();
         self.link.end_turn(more);
         if !more {
             // Idle connections hold no memory.
@@ -183,7 +195,14 @@ impl<IO: Transport> WebSocket<IO> {
 
     /// The outcome, if it is an error and was not given yet. The first cause counts.
     fn take_error(&mut self) -> Option<Error> {
-        if self.reported || self.output.connection.is_clean() {
+        if self.reported {
+            return None;
+        }
+        if let Some(error) = self.output.source_error.take() {
+            self.reported = true;
+            return Some(Error::Source(error));
+        }
+        if self.output.connection.is_clean() {
             return None;
         }
         let error = match (self.output.connection.error(), self.closed) {

@@ -184,19 +184,20 @@ impl<IO> WebSocket<IO> {
         self.output.connection.received_kind()
     }
 
-    /// How many bytes wait to be sent, frame headers included.
+    /// How many bytes wait to be sent, frame headers included; but not what sources still have, nor the headers of
+    /// messages behind a source.
     pub fn buffered_amount(&self) -> usize {
         self.output.buffered_amount()
     }
 
-    /// How many messages wait to be sent, the one that is partly sent included.
+    /// How many messages wait to be sent, the one that is partly sent included. Each source is one.
     pub fn queued_messages(&self) -> usize {
         self.output.queued_messages()
     }
 
     /// Whether everything that was queued has been handed to the transport.
     pub fn is_drained(&self) -> bool {
-        !self.output.wants_transmit() && !self.link.is_unflushed()
+        self.output.is_drained() && !self.link.is_unflushed()
     }
 
     /// The transport.

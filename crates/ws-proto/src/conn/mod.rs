@@ -19,6 +19,7 @@ use self::timer::{Timer, TimerTable};
 use crate::close_code::CloseCode;
 use crate::config::Config;
 use crate::error::{Error, TimeoutReason};
+use crate::rsv::Rsv;
 use crate::time::Instant;
 use crate::wire::mask_key::MaskKeys;
 
@@ -218,6 +219,11 @@ impl Connection {
     /// Whether the closing handshake is complete: both Close frames went their way, and nothing failed before.
     pub const fn is_clean(&self) -> bool {
         self.close.is_sent() && self.peer_close.is_some() && self.error.is_none()
+    }
+
+    /// The reserved bits that messages may carry, as `Config::allowed_rsv` says.
+    pub const fn allowed_rsv(&self) -> Rsv {
+        self.config.allowed_rsv
     }
 
     /// Which end of the connection this is.
