@@ -243,15 +243,9 @@ impl Worker {
     fn remove(&mut self, key: usize) {
         self.timeouts.set(Token(key), None);
         let Connection { endpoint, peer, ending } = self.connections.remove(key);
-        let code = |code: Option<CloseCode>| code.map_or("nothing".to_owned(), |code| code.to_string());
-        match (endpoint.websocket(), ending) {
-            (Some(websocket), None) => eprintln!(
-                "{peer}: closed by {}: received {}, sent {}",
-                if websocket.is_closed_by_peer() { "the peer" } else { "us" },
-                code(websocket.peer_close()),
-                code(websocket.local_close())
-            ),
-            (_, Some(ending)) => eprintln!("{peer}: {ending}"),
+        match (endpoint.websocket().and_then(|websocket| websocket.outcome()), ending) {
+            (Some(outcome), _) => eprintln!("{peer}: {outcome}"),
+            (None, Some(ending)) => eprintln!("{peer}: {ending}"),
             (None, None) => eprintln!("{peer}: left during the opening handshake"),
         }
     }

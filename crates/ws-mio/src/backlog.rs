@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, Connection, Instant, Kind, Outbound as _, Pulled, Rsv, SendError, SendQueue, Source, State,
+    CloseCode, Connection, Instant, Kind, Outbound as _, Pulled, Rsv, SendError, SendQueue, Source,
 };
 
 /// A source is asked only while less output than this waits, so that a fast one does not fill the memory.
@@ -93,9 +93,6 @@ impl Backlog {
         tx: &mut SendQueue<Bytes>,
         budget: &mut u16,
     ) -> Result<Pumped, SendError> {
-        if connection.state() != State::Open {
-            self.release();
-        }
         while let Some(Entry::Source { rsv, kind, source }) = self.entries.front_mut() {
             if self.pending {
                 return Ok(Pumped::Nothing);

@@ -23,3 +23,18 @@ pub enum Error {
     #[error("a message could not be sent: {0}")]
     Source(ws_proto::SendError),
 }
+
+impl Error {
+    /// One to give away, and one to keep.
+    pub(crate) fn duplicate(&self) -> Self {
+        match self {
+            Self::Handshake(error) => Self::Handshake(*error),
+            Self::Io(error) => Self::Io(match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::new(error.kind(), error.to_string()),
+            }),
+            Self::Protocol(error) => Self::Protocol(*error),
+            Self::Source(error) => Self::Source(*error),
+        }
+    }
+}

@@ -6,6 +6,8 @@ use ws_proto::{
 };
 
 use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
+use crate::flow::{Flow, WaterMarks};
+use crate::outcome::Ending;
 
 /// How much the application may queue, unless it says otherwise.
 const SEND_LIMIT: usize = 1 << 20;
@@ -24,10 +26,16 @@ pub(crate) struct Output {
     pub(crate) send_limit: usize,
     /// Rarely there. Messages that are sent meanwhile wait in it.
     backlog: Option<Box<Backlog>>,
+    marks: Option<Box<WaterMarks>>,
+    pub(crate) ending: Option<Box<Ending>>,
     /// How often sources may still be asked in this turn.
     pull_budget: u16,
     /// A source failed, which was not reported yet.
     pub(crate) source_error: Option<SendError>,
+    /// The application sends nothing more.
+    sending_stopped: bool,
+    /// Something that was queued has been dropped.
+    lost_data: bool,
 }
 
 /// Whether what is sent has to keep within the send limit.
@@ -45,8 +53,12 @@ impl Output {
             tx,
             send_limit: SEND_LIMIT,
             backlog: None,
+            marks: None,
+            ending: None,
             pull_budget: PULL_BUDGET,
             source_error: None,
+            sending_stopped: false,
+            lost_data: false,
         }
     }
 
@@ -106,13 +118,16 @@ impl Output {
         bytes: &[u8],
         fin: bool,
     ) -> Result<(), SendError> {
-        self.check(limit, bytes.len())?;
         self.check_no_source()?;
+        if !self.connection.is_message_in_progress() {
+            self.check_not_stopped()?;
+        }
+        self.check_room(limit, bytes.len())?;
         self.connection.send_fragment(&mut self.tx, kind, bytes, fin)
     }
 
     pub(crate) fn begin_message(&mut self, rsv: Rsv, kind: Kind) -> Result<(), SendError> {
-        self.check_open()?;
+        self.check_not_stopped()?;
         self.check_no_source()?;
         self.connection.begin_message_with_rsv(rsv, kind)
     }
@@ -163,6 +178,9 @@ impl Output {
 
     /// Asks sources, as far as the output has room. Says whether they may have more.
     pub(crate) fn pump(&mut self, now: Instant) -> bool {
+        if self.connection.state() != State::Open {
+            self.release_backlog();
+        }
         let Some(backlog) = &mut self.backlog else { return false };
         let pumped = backlog.pump(now, &mut self.connection, &mut self.tx, &mut self.pull_budget);
         if backlog.is_empty() {
@@ -171,6 +189,7 @@ impl Output {
         match pumped {
             Ok(pumped) => pumped == Pumped::More,
             Err(error) => {
+                self.lost_data = true;
                 self.source_error = Some(error);
                 false
             }
@@ -181,7 +200,7 @@ impl Output {
     pub(crate) fn end_turn(&mut self) {
         self.pull_budget = PULL_BUDGET;
         if self.connection.state() != State::Open {
-            self.backlog = None;
+            self.release_backlog();
         }
     }
 
@@ -191,6 +210,7 @@ impl Output {
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.check_not_stopped()?;
         self.connection.ping(payload)
     }
 
@@ -206,17 +226,60 @@ impl Output {
             && self.connection.state() == State::Open
             && let Some(backlog) = self.backlog.take()
         {
+            self.observe();
+            self.lost_data = true;
             backlog.give_up_sources(now, &mut self.connection, &mut self.tx);
         }
-        self.connection.close(now, code, reason)
+        self.connection.close(now, code, reason)?;
+        Ending::keep_local(&mut self.ending, code, reason);
+        Ok(())
     }
 
     pub(crate) fn close_now(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.observe();
         let result = self.connection.close_now(now, code, reason);
         if self.connection.state() != State::Open {
-            self.backlog = None;
+            self.lost_data |= self.tx.queued_messages() > 0;
+            self.release_backlog();
+        }
+        if result.is_ok() {
+            Ending::keep_local(&mut self.ending, code, reason);
         }
         result
+    }
+
+    pub(crate) const fn stop_sending(&mut self) {
+        self.sending_stopped = true;
+    }
+
+    pub(crate) fn set_water_marks(&mut self, low: usize, high: usize) {
+        self.marks = Some(Box::new(WaterMarks::new(low, high)));
+    }
+
+    /// What waits is about to become less, or was so: no crossing of the water marks is missed.
+    pub(crate) fn observe(&mut self) {
+        let amount = self.buffered_amount();
+        if let Some(marks) = &mut self.marks {
+            marks.observe(amount);
+        }
+    }
+
+    pub(crate) fn poll_water_marks(&mut self) -> Option<Flow> {
+        self.observe();
+        self.marks.as_mut()?.poll()
+    }
+
+    /// Whether something that was queued has been dropped.
+    pub(crate) const fn has_lost_data(&self) -> bool {
+        self.lost_data
+    }
+
+    /// Before transmitting: lets the connection drop what is not to go out any more.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        self.observe();
+        let before = self.tx.queued_messages();
+        let _ = self.connection.poll_transmit(now, &mut self.tx);
+        self.lost_data |= self.tx.queued_messages() < before;
     }
 
     pub(crate) fn buffered_amount(&self) -> usize {
@@ -253,14 +316,27 @@ impl Output {
         }
     }
 
+    fn release_backlog(&mut self) {
+        self.lost_data |= self.backlog.take().is_some();
+    }
+
     /// Whether a message with so much payload may be queued.
     fn check(&self, limit: Limit, payload: usize) -> Result<(), SendError> {
+        self.check_not_stopped()?;
+        self.check_room(limit, payload)
+    }
+
+    fn check_room(&self, limit: Limit, payload: usize) -> Result<(), SendError> {
         self.check_open()?;
         let waiting = self.waiting();
         if limit == Limit::Applies && waiting > 0 && waiting.saturating_add(payload) > self.send_limit {
             return Err(SendError::Full);
         }
         Ok(())
+    }
+
+    fn check_not_stopped(&self) -> Result<(), SendError> {
+        if self.sending_stopped { Err(SendError::Closing) } else { self.check_open() }
     }
 
     fn check_open(&self) -> Result<(), SendError> {

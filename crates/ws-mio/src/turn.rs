@@ -2,10 +2,12 @@
 
 use std::io;
 
-use ws_proto::{Chunk, Connection, Event, Instant, RecvBuf, TransportAction};
+use ws_proto::{Chunk, Connection, Event, Instant, ReadyChunk, RecvBuf, TransportAction};
 
 use crate::error::Error;
 use crate::link::Moved;
+use crate::outcome::Ending;
+use crate::output::Output;
 use crate::reply::Reply;
 use crate::spare;
 use crate::transport::Transport;
@@ -26,10 +28,11 @@ impl<IO: Transport> WebSocket<IO> {
     /// [`is_closed`](Self::is_closed). There is none after a complete closing handshake.
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
     pub fn next(&mut self, now: Instant) -> Result<Option<(Event<'_>, Reply<'_>)>, Error> {
-        Ok(match self.poll_next(now, Connection::poll_receive)? {
-            Some(ready) => Some((ready.event(&self.rx), Reply::new(&mut self.output, now))),
-            None => None,
-        })
+        if self.receiving_stopped {
+            return self.next_close(now);
+        }
+        let Some(ready) = self.poll_next(now, Connection::poll_receive)? else { return Ok(None) };
+        Ok(Some(give(ready.event(&self.rx), &mut self.output, now)))
     }
 
     /// The same as [`next`](Self::next) without putting messages together: a frame begins, as soon as its header has
@@ -62,10 +65,20 @@ impl<IO: Transport> WebSocket<IO> {
     ///
     /// As for [`next`](Self::next).
     pub fn next_chunk(&mut self, now: Instant) -> Result<Option<(Event<'_, Chunk<'_>>, Reply<'_>)>, Error> {
-        Ok(match self.poll_next(now, Connection::poll_receive_chunk)? {
-            Some(ready) => Some((ready.event(&self.rx), Reply::new(&mut self.output, now))),
-            None => None,
-        })
+        if self.receiving_stopped {
+            return self.next_close(now);
+        }
+        let Some(ready) = self.poll_next(now, Connection::poll_receive_chunk)? else { return Ok(None) };
+        Ok(Some(give(ready.event(&self.rx), &mut self.output, now)))
+    }
+
+    /// The one event that is still wanted when receiving was stopped.
+    fn next_close<D>(&mut self, now: Instant) -> Result<Option<(Event<'_, D>, Reply<'_>)>, Error> {
+        let Some(ready) = self.poll_next(now, receive_close)? else { return Ok(None) };
+        match ready.event(&self.rx) {
+            Event::Close(frame) => Ok(Some(give(Event::Close(frame), &mut self.output, now))),
+            _ => Ok(None),
+        }
     }
 
     fn poll_next<R>(&mut self, now: Instant, receive: Receive<R>) -> Result<Option<R>, Error> {
@@ -127,6 +140,7 @@ impl<IO: Transport> WebSocket<IO> {
         if self.writing_paused {
             return false;
         }
+        self.output.settle(now);
         let mut more = false;
         'transport: loop {
             let sources_have_more = self.output.pump(now);
@@ -185,6 +199,7 @@ impl<IO: Transport> WebSocket<IO> {
     fn end_turn(&mut self, more: bool) {
         self.event_budget = EVENT_BUDGET;
         self.output.end_turn();
+        self.output.observe();
         self.link.end_turn(more);
         if !more {
             // Idle connections hold no memory.
@@ -193,26 +208,31 @@ impl<IO: Transport> WebSocket<IO> {
         }
     }
 
-    /// The outcome, if it is an error and was not given yet. The first cause counts.
+    /// The outcome, if it is an error and was not given yet.
     fn take_error(&mut self) -> Option<Error> {
+        let error = self.find_error()?;
+        self.reported = true;
+        Ending::keep_error(&mut self.output.ending, &error);
+        Some(error)
+    }
+
+    /// The first cause counts.
+    fn find_error(&mut self) -> Option<Error> {
         if self.reported {
             return None;
         }
         if let Some(error) = self.output.source_error.take() {
-            self.reported = true;
             return Some(Error::Source(error));
         }
         if self.output.connection.is_clean() {
             return None;
         }
-        let error = match (self.output.connection.error(), self.closed) {
+        match (self.output.connection.error(), self.closed) {
             (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.failure.is_some() => {
                 self.failure.take().map(Error::Io)
             }
             (error, _) => error.map(Error::Protocol),
-        };
-        self.reported = error.is_some();
-        error
+        }
     }
 
     fn handle_failure(&mut self, error: io::Error) {
@@ -225,4 +245,26 @@ impl<IO: Transport> WebSocket<IO> {
         // Its error is the connection's from now on, and given by `take_error`.
         let _ = self.output.connection.receive_eof();
     }
+}
+
+/// The event, with the means to answer it. The last thing that it passes before the application has it.
+fn give<'a, D>(event: Event<'a, D>, output: &'a mut Output, now: Instant) -> (Event<'a, D>, Reply<'a>) {
+    if let Event::Close(frame) = &event {
+        Ending::keep_peer(&mut output.ending, *frame, &output.connection);
+    }
+    (event, Reply::new(output, now))
+}
+
+/// Receives, and passes over everything but a Close frame. In pieces, so that no message is put together.
+fn receive_close(
+    connection: &mut Connection,
+    now: Instant,
+    rx: &mut RecvBuf<Vec<u8>>,
+) -> Result<Option<ReadyChunk>, ws_proto::Error> {
+    while let Some(ready) = connection.poll_receive_chunk(now, rx)? {
+        if matches!(ready.event(rx), Event::Close(_)) {
+            return Ok(Some(ready));
+        }
+    }
+    Ok(None)
 }

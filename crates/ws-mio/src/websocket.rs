@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 use ws_proto::{CloseCode, Config, Connection, Instant, Kind, RecvBuf, Role, Rsv, SendQueue, State};
 
 use crate::link::Link;
+use crate::outcome::{Ending, Outcome};
 use crate::output::Output;
 
 /// How many events one turn gives at most.
@@ -37,7 +38,7 @@ pub(crate) const EVENT_BUDGET: u16 = 1024;
 /// # How it ends
 ///
 /// A connection has one outcome: either `next` gave an error, once; or the closing handshake was completed, and
-/// [`is_clean`](Self::is_clean). Either way it is served on until `is_closed`: the Close frame is transmitted, the writing
+/// [`is_clean`](Self::is_clean). [`outcome`](Self::outcome) has it all, in the end. Either way it is served on until `is_closed`: the Close frame is transmitted, the writing
 /// side of the transport ended, and what the peer still sends is read and discarded until it ends its side too, or until
 /// the deadline. Only so is the Close frame certain to arrive.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct WebSocket<IO> {
     pub(crate) event_budget: u16,
     pub(crate) reading_paused: bool,
     pub(crate) writing_paused: bool,
+    pub(crate) receiving_stopped: bool,
+    pub(crate) drain_asked: bool,
     /// The error was given.
     pub(crate) reported: bool,
     pub(crate) closed: bool,
@@ -84,6 +87,8 @@ impl<IO> WebSocket<IO> {
             event_budget: EVENT_BUDGET,
             reading_paused: false,
             writing_paused: false,
+            receiving_stopped: false,
+            drain_asked: false,
             reported: false,
             closed: false,
         }
@@ -146,6 +151,12 @@ impl<IO> WebSocket<IO> {
     /// Whether all is over, and the connection is to be dropped.
     pub const fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// How the connection ended, in one value: who closed it, both codes and reasons, whether that was clean, and the error.
+    /// `None` until it is over, as [`is_closed`](Self::is_closed) says.
+    pub fn outcome(&self) -> Option<Outcome<'_>> {
+        self.closed.then(|| Ending::outcome(self.output.ending.as_deref(), &self.output.connection))
     }
 
     /// Whether the closing handshake was completed, and nothing failed before.
