@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, dead_code, unreachable_pub)] // Each test file uses its part.
 
+pub mod pair;
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
