@@ -157,23 +157,56 @@
 //!   closed; all within deadlines that the peer cannot extend.
 //! * **Memory.** An idle connection holds no buffers; those of a thread take turns with one.
 //!
+//! # Sending and receiving in pieces
+//!
+//! | | whole messages | in pieces |
+//! |---|---|---|
+//! | receive | [`WebSocket::next`] | [`WebSocket::next_chunk`] |
+//! | send what is there | [`send`](WebSocket::send), [`send_owned`](WebSocket::send_owned) | [`begin_message`](WebSocket::begin_message), [`write_message`](WebSocket::write_message), [`finish_message`](WebSocket::finish_message) |
+//! | send what is asked for when there is room | | [`send_source`](WebSocket::send_source) |
+//!
 //! # Coming from wslay or Net::WebSocket::EV
 //!
-//! | there | here |
-//! |---|---|
-//! | `Net::WebSocket::EV::Server->new`, `Client->new`; `wslay_event_context_server_init` | [`WebSocket::from_upgraded`] with a [`Role`], or with the opening handshake [`accept`], [`connect`], [`Endpoint`] |
-//! | `on_msg_recv`, `on_msg_recv_callback` | [`Event::Data`], [`Event::Ping`], [`Event::Pong`] from [`WebSocket::next`]; text is `&str` |
-//! | `on_close` | [`Event::Close`]; then [`is_clean`](WebSocket::is_clean), [`peer_close`](WebSocket::peer_close), [`local_close`](WebSocket::local_close); or an [`Error`], once |
-//! | `genmask`, `genmask_callback` | [`MaskKeys`], unpredictable by default |
-//! | `queue_msg`, `wslay_event_queue_msg` | [`WebSocket::send`], [`Reply::send`], [`send_owned`](WebSocket::send_owned), [`ping`](WebSocket::ping), [`pong`](WebSocket::pong) |
-//! | `queue_fragmented` | [`WebSocket::send_fragment`] |
-//! | `wait` | [`WebSocket::is_drained`] after a turn |
-//! | `queued_count`, `wslay_event_get_queued_msg_length` | [`queued_messages`](WebSocket::queued_messages), [`buffered_amount`](WebSocket::buffered_amount) |
-//! | `max_recv_size` | [`Config::max_message_size`], [`Config::max_frame_size`] |
-//! | `start_read`, `stop_read` | [`resume_reading`](WebSocket::resume_reading), [`pause_reading`](WebSocket::pause_reading) |
-//! | `start_write`, `stop_write` | [`resume_writing`](WebSocket::resume_writing), [`pause_writing`](WebSocket::pause_writing) |
-//! | `close`, `wslay_event_queue_close` | [`close`](WebSocket::close), behind what is queued; [`close_now`](WebSocket::close_now), before it |
-//! | `wslay_event_want_read`, `wslay_event_want_write` | [`WebSocket::interest`], [`WebSocket::register`] |
+//! Everything that they offer is here. [`migration`] has examples, and says what is different.
+//!
+//! | there | what it did | here |
+//! |---|---|---|
+//! | `Server->new`, `Client->new`, `wslay_event_context_server_init`, `wslay_event_context_client_init` | took over a non-blocking socket behind a handshake done elsewhere | [`WebSocket::from_upgraded`] with a [`Role`], which has no default; bytes that were read behind the HTTP head are handed over and not lost |
+//! | no handshake | left it to the HTTP library | likewise; or [`accept`], [`connect`], [`Endpoint`], which nothing else needs |
+//! | `buffering => 1`, `wslay_event_config_set_no_buffering(ctx, 0)` | put messages together | [`WebSocket::next`] |
+//! | `buffering => 0`, `wslay_event_config_set_no_buffering(ctx, 1)` | gave messages in pieces, of any size | [`WebSocket::next_chunk`]; control frames are whole. Both ways can be mixed |
+//! | `max_recv_size`, `wslay_event_config_set_max_recv_msg_length` | limited messages | [`Config::max_message_size`] and [`Config::max_frame_size`], checked on the header, never for control frames |
+//! | `on_msg_recv`, `on_msg_recv_callback`: `rsv, opcode, msg, status_code` | gave a message or a control frame | [`Event::Data`], [`Event::Ping`], [`Event::Pong`], [`Event::Close`]; text is `&str`; [`Reply::received_rsv`], [`Reply::received_kind`] |
+//! | `on_frame_recv_start(fin, rsv, opcode, len)` | told of the header of a frame | [`Chunk::FrameStart`], before any payload |
+//! | `on_frame_recv_chunk(data)` | gave a part of the payload | [`Chunk::Data`]; text in whole characters |
+//! | `on_frame_recv_end()` | told of the end of a frame | [`Chunk::FrameEnd`], with `fin` at the end of the message |
+//! | `on_close(code)` | told of the end, with a code | [`Event::Close`] when the peer's Close frame arrives; [`WebSocket::outcome`] when all is over: who, both codes, both reasons, clean or not, the error |
+//! | `wslay_event_get_status_code_received`, `wslay_event_get_status_code_sent` | gave the codes | [`peer_close`](WebSocket::peer_close), [`local_close`](WebSocket::local_close) |
+//! | `wslay_event_get_close_received`, `wslay_event_get_close_sent` | told how far the closing handshake is | [`state`](WebSocket::state), [`is_clean`](WebSocket::is_clean) |
+//! | `genmask(len)`, `genmask_callback` | made masking keys | [`MaskKeys`]: unpredictable by default, or a generator of yours, asked once a frame |
+//! | `queue_msg(msg, opcode)`, `wslay_event_queue_msg` | queued a message or a control frame | [`send`](WebSocket::send), [`send_owned`](WebSocket::send_owned), [`ping`](WebSocket::ping), [`pong`](WebSocket::pong); as an answer, [`Reply`] |
+//! | `queue_msg_ex(msg, opcode, rsv)`, `wslay_event_queue_msg_ex` | the same with reserved bits | [`send_with_rsv`](WebSocket::send_with_rsv) |
+//! | `wslay_event_config_set_allowed_rsv_bits` | allowed reserved bits to come in | [`Config::allowed_rsv`], both ways |
+//! | `queue_fragmented(cb)`, `wslay_event_queue_fragmented_msg`: `DATA`, `EOF`, `ERROR` | asked a callback for the pieces of a message | [`send_source`](WebSocket::send_source) with a [`Source`], which answers [`Pull::Data`], [`Pull::Last`], [`Pull::Pending`] until [`resume_source`](WebSocket::resume_source), or [`Pull::Failed`] |
+//! | `wslay_event_queue_fragmented_msg_ex` | the same with reserved bits | [`send_source_with_rsv`](WebSocket::send_source_with_rsv) |
+//! | — | | pieces as you have them: [`begin_message`](WebSocket::begin_message), [`write_message`](WebSocket::write_message), [`finish_message`](WebSocket::finish_message), [`abort_message`](WebSocket::abort_message); or [`send_fragment`](WebSocket::send_fragment) |
+//! | control frames overtake data | | the same, between frames |
+//! | `wait(cb)` | told when all is sent | [`notify_drained`](WebSocket::notify_drained), then [`Flow::Drained`] or [`Flow::Lost`] from [`poll_flow`](WebSocket::poll_flow); [`is_drained`](WebSocket::is_drained) |
+//! | `queued_count`, `wslay_event_get_queued_msg_count` | counted waiting messages | [`queued_messages`](WebSocket::queued_messages) |
+//! | `wslay_event_get_queued_msg_length` | counted waiting bytes | [`buffered_amount`](WebSocket::buffered_amount); [`set_water_marks`](WebSocket::set_water_marks) and [`set_send_limit`](WebSocket::set_send_limit) watch and bound it |
+//! | `start_read`, `stop_read` | paused reading | [`resume_reading`](WebSocket::resume_reading), [`pause_reading`](WebSocket::pause_reading) |
+//! | `start_write`, `stop_write` | paused writing | [`resume_writing`](WebSocket::resume_writing), [`pause_writing`](WebSocket::pause_writing) |
+//! | `start`, `stop` | paused both | both |
+//! | `shutdown_read`, `wslay_event_shutdown_read` | ended reading for good | [`stop_receiving`](WebSocket::stop_receiving), without half-closing TCP: control frames are served on |
+//! | `shutdown_write`, `wslay_event_shutdown_write` | ended writing for good | [`stop_sending`](WebSocket::stop_sending), likewise |
+//! | `wslay_event_get_read_enabled`, `wslay_event_get_write_enabled` | told whether it goes on | [`state`](WebSocket::state), [`is_closed`](WebSocket::is_closed) |
+//! | `close(code, reason)`, `wslay_event_queue_close` | closed, dropping what was queued | [`close`](WebSocket::close), behind what is queued; [`close_now`](WebSocket::close_now), before it. Reasons up to 123 bytes; [`CloseCode::NO_STATUS`] for an empty one |
+//! | the close echo, the pong | automatic | automatic, unless [`Config::automatic_close`] and [`Config::automatic_pong`] say otherwise |
+//! | a timer against peers that hold the connection after a Close | left to you | [`Config::close_timeout`], and [`Config::write_stall_timeout`] for those that stop reading |
+//! | a `Closed` object, used again | died | `SendError::Closing`, and the payload comes back |
+//! | `wslay_event_want_read`, `wslay_event_want_write` | told what to wait for | [`WebSocket::interest`], [`WebSocket::register`] |
+//! | `wslay_event_recv`, `wslay_event_send` | did the work | [`WebSocket::next`] does both |
+//! | `recv_callback`, `send_callback` | did the input and output | [`Transport`], for TCP and Unix sockets there already |
 
 mod accepting;
 mod backlog;
@@ -182,6 +215,7 @@ mod endpoint;
 mod error;
 mod flow;
 mod link;
+pub mod migration;
 mod outcome;
 mod output;
 mod parts;
