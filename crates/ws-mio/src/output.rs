@@ -290,8 +290,12 @@ impl Output {
         self.tx.queued_messages() + self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
 
+    /// Whether nothing more is to be received before the transport takes output.
+    ///
+    /// What waits for a source does not count, for a slow one must not keep pings and the peer's Close frame from being
+    /// received.
     pub(crate) fn has_enough(&self) -> bool {
-        self.waiting() > ENOUGH_OUTPUT
+        self.tx.buffered_amount() > ENOUGH_OUTPUT
     }
 
     pub(crate) fn wants_transmit(&self) -> bool {
@@ -329,7 +333,9 @@ impl Output {
     fn check_room(&self, limit: Limit, payload: usize) -> Result<(), SendError> {
         self.check_open()?;
         let waiting = self.waiting();
-        if limit == Limit::Applies && waiting > 0 && waiting.saturating_add(payload) > self.send_limit {
+        // Receiving does not wait for sources, so that answers behind one are not bounded by that.
+        let applies = limit == Limit::Applies || self.backlog.is_some();
+        if applies && waiting > 0 && waiting.saturating_add(payload) > self.send_limit {
             return Err(SendError::Full);
         }
         Ok(())

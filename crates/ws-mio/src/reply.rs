@@ -10,7 +10,7 @@ use crate::output::{Limit, Output};
 ///
 /// Everything is queued, and leaves at the end of the turn. The first message or fragment is always taken, whatever waits:
 /// nothing is received while much waits, so that an echo can neither lose a message nor let them pile up. Further ones
-/// are refused beyond the send limit.
+/// are refused beyond the send limit; and so is the first behind a source, for which receiving does not wait.
 #[derive(Debug)]
 pub struct Reply<'ws> {
     output: &'ws mut Output,
@@ -28,7 +28,7 @@ impl<'ws> Reply<'ws> {
     /// # Errors
     ///
     /// `Closing` after a close; `MessageInProgress` inside a fragmented message; `Full` beyond the send limit, but never
-    /// for the first message.
+    /// for the first message, unless it waits for a source.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         let limit = self.take_limit();
         self.output.send(limit, message)

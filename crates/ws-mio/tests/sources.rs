@@ -238,6 +238,28 @@ fn control_frames_go_between_the_fragments_of_a_slow_source_and_the_peers_close_
 }
 
 #[test]
+fn what_piles_up_behind_a_slow_source_is_bounded_and_does_not_keep_pings_from_being_answered() {
+    let input = [masked(BINARY, &[7; 90_000]).repeat(20), masked(PING, b"?")].concat();
+    let mut ws = server(Memory::with_incoming(input));
+    ws.send_source(Kind::Binary, Script::pending()).unwrap();
+    let mut refused = 0;
+    while ws.has_more() {
+        while let Some((event, mut reply)) = ws.next(NOW).unwrap() {
+            if let ws_mio::Event::Data(message) = event
+                && let Err(error) = reply.send(message)
+            {
+                assert_eq!(error, SendError::Full);
+                refused += 1;
+            }
+        }
+    }
+    // As much as the send limit lets in.
+    assert_eq!((refused, ws.queued_messages(), ws.buffered_amount()), (9, 12, 11 * 90_000));
+    assert_eq!(ws.io().outgoing, unmasked(PONG, b"?"));
+    assert_eq!(ws.interest(), Some(mio::Interest::READABLE));
+}
+
+#[test]
 fn a_paused_writer_does_not_ask_its_sources() {
     let mut ws = server(Memory::default());
     let source = Script::new([last(b"x")]);
