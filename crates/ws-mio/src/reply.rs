@@ -1,7 +1,7 @@
 //! The means to answer an event while it lies in the receive buffer.
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, Instant, Kind, Message, Rsv, SendError};
+use ws_proto::{CloseCode, Instant, Kind, Message, Rsv, SendError, Source};
 
 use crate::output::{Limit, Output};
 
@@ -62,6 +62,19 @@ impl<'ws> Reply<'ws> {
     pub fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), SendError> {
         let limit = self.take_limit();
         self.output.send_fragment(limit, kind, bytes, fin)
+    }
+
+    /// Queues a message that `source` gives piece by piece: see [`WebSocket::send_source`](crate::WebSocket::send_source).
+    ///
+    /// # Errors
+    ///
+    /// As there: within the send limit, also for the first message. The source comes back.
+    pub fn send_source<S: Source + Send + 'static>(
+        &mut self,
+        kind: Kind,
+        source: S,
+    ) -> Result<(), (SendError, S)> {
+        self.output.send_source(Rsv::NONE, kind, source)
     }
 
     /// Queues a ping. The answer is `Event::Pong` with the same payload.

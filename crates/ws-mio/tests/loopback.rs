@@ -208,15 +208,20 @@ fn a_paused_reader_is_told_when_the_connection_breaks() {
     if !cfg!(target_os = "linux") {
         return; // Elsewhere the system may not report it.
     }
-    let mut pair = Pair::new(Config::default());
-    pair.server().pause_reading();
-    pair.server().send(Message::Text("unread")).unwrap();
-    let client = pair.client.take();
-    pair.run(ignore, ignore, |pair| pair.server().is_drained() && !pair.server().has_more());
-    // Unread input makes the peer's system reset the connection.
-    drop(client);
-    pair.run(ignore, ignore, |pair| pair.server().is_closed());
-    assert_eq!(pair.server_errors.len(), 1, "{:?}", pair.server_errors);
+    for writing_too in [false, true] {
+        let mut pair = Pair::new(Config::default());
+        pair.server().pause_reading();
+        pair.server().send(Message::Text("unread")).unwrap();
+        let client = pair.client.take();
+        pair.run(ignore, ignore, |pair| pair.server().is_drained() && !pair.server().has_more());
+        if writing_too {
+            pair.server().pause_writing();
+        }
+        // Unread input makes the peer's system reset the connection.
+        drop(client);
+        pair.run(ignore, ignore, |pair| pair.server().is_closed());
+        assert_eq!(pair.server_errors.len(), 1, "{:?}", pair.server_errors);
+    }
 }
 
 #[cfg(unix)]

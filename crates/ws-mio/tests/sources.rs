@@ -149,6 +149,16 @@ fn what_could_not_be_sent_is_refused_behind_a_source_as_well() {
 }
 
 #[test]
+fn a_message_is_answered_by_a_source() {
+    let mut ws = server(Memory::with_incoming(masked(TEXT, b"the file, please")));
+    let (_, mut reply) = ws.next(NOW).unwrap().unwrap();
+    reply.send_source(Kind::Text, Script::new([data(b"He"), last(b"re")])).unwrap();
+    reply.send(Message::Text("done")).unwrap();
+    turn(&mut ws);
+    assert_eq!(ws.io().outgoing, b"\x01\x02He\x80\x02re\x81\x04done");
+}
+
+#[test]
 fn a_source_behind_a_message_that_is_being_pushed_comes_back() {
     let mut ws = server(Memory::default());
     ws.begin_message(Kind::Text).unwrap();
