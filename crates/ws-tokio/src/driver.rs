@@ -14,6 +14,7 @@ use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, RecvBuf, SendError, Send
 use crate::error::Error;
 use crate::message::Message;
 use crate::timer::Timer;
+use crate::waiters::{Half, Waiters};
 
 /// How many bytes may wait in the queue.
 const QUEUE_LIMIT: usize = 1 << 20;
@@ -25,6 +26,7 @@ pub(crate) struct Driver<IO> {
     pub(crate) conn: Connection,
     pub(crate) tx: SendQueue<Bytes>,
     pub(crate) timer: Timer,
+    pub(crate) waiters: Waiters,
     /// A message that a `Sink` took and that found no room yet. Nothing is sent before it.
     pending: Option<Message>,
     /// The transport has bytes that it was not yet asked to flush.
@@ -48,6 +50,7 @@ impl<IO> Driver<IO> {
             conn,
             tx: tx.limit(QUEUE_LIMIT),
             timer,
+            waiters: Waiters::new(),
             pending: None,
             unflushed: false,
             shut_down: false,
@@ -134,6 +137,7 @@ impl<IO> Driver<IO> {
         self.done = true;
         self.pending = None;
         self.tx = SendQueue::new();
+        self.waiters.wake();
     }
 
     /// The transport failed for good. After a Close frame of the peer that is how connections end.
@@ -154,6 +158,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.fail(error);
                 self.write_failed = true;
                 self.tx = SendQueue::new();
+                self.waiters.wake();
             }
         }
         Poll::Ready(())
@@ -281,6 +286,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.done {
             return Poll::Ready(Err(SendError::Closing.into()));
         }
+        let waker = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(&waker);
         loop {
             self.check_deadlines(None);
             let written = self.poll_write(cx);
