@@ -158,6 +158,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.fail(error);
                 self.write_failed = true;
                 self.tx = SendQueue::new();
+                if self.eof {
+                    // Nothing is left to be read that would end the connection.
+                    let _ = self.conn.transport_failed();
+                }
                 self.waiters.wake();
             }
         }
@@ -291,7 +295,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         loop {
             self.check_deadlines(None);
             let written = self.poll_write(cx);
-            if self.told || self.failure.is_some() || self.conn.error().is_some() {
+            if self.told || self.write_failed || self.failure.is_some() || self.conn.error().is_some() {
                 return Poll::Ready(Err(self.take_error().unwrap_or(Error::Send(SendError::Closing))));
             }
             if written.is_ready() {
