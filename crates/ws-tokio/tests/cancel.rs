@@ -2,7 +2,7 @@
 //!
 //! The transport moves a few bytes at a time and waits before each step, so that the await points are many.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! The closing handshake, and every other way in which a connection ends: once, with the code that belongs to it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! `Stream` and `Sink`, alone and split between tasks.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 

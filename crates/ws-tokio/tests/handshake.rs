@@ -1,6 +1,6 @@
 //! The opening handshake over tokio: who chooses, who refuses and with what, and that no byte behind it is lost.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Transports that are slow, fail or lie at any of their operations, and such with properties of their own.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 
