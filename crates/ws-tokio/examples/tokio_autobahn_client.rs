@@ -32,7 +32,7 @@ async fn run(args: &AutobahnArgs) -> Result<(), Error> {
 }
 
 async fn open(url: &str) -> Result<WebSocket<tokio::net::TcpStream>, Error> {
-    connect(url, Config::default().max_message_size(64 << 20)).await
+    connect(url, Config::default().max_message_size(64 << 20).max_fragments(1 << 20)).await
 }
 
 async fn case_count(args: &AutobahnArgs) -> Result<usize, Error> {

@@ -3,23 +3,21 @@
 //! A server accepts on a transport that a client opened, and echoes:
 //!
 //! ```no_run
-//! use ws_tokio::ws_proto::{Config, Event};
+//! use ws_tokio::ws_proto::Event;
 //!
 //! #[tokio::main]
 //! async fn main() -> std::io::Result<()> {
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
-//!     loop {
-//!         let (stream, _) = listener.accept().await?;
+//!     while let Ok((stream, _)) = listener.accept().await {
 //!         tokio::spawn(async move {
-//!             let mut ws = ws_tokio::accept(stream, Config::default()).await?;
+//!             let mut ws = ws_tokio::accept(stream, Default::default()).await?;
 //!             while let Some((event, mut reply)) = ws.next().await? {
-//!                 if let Event::Data(message) = event {
-//!                     reply.send(message).await?;
-//!                 }
+//!                 if let Event::Data(message) = event { reply.send(message).await?; }
 //!             }
 //!             Ok::<_, ws_tokio::Error>(())
 //!         });
 //!     }
+//!     Ok(())
 //! }
 //! ```
 //!

@@ -229,7 +229,7 @@ async fn scripts_of_other_origins_are_refused_unless_allowed() {
         match result {
             Ok(_) => assert!(is_accepted, "{header} {origins:?}"),
             Err(Error::Handshake(HandshakeError::OriginRefused)) => {
-                assert!(!is_accepted, "{header} {origins:?}")
+                assert!(!is_accepted, "{header} {origins:?}");
             }
             Err(error) => panic!("{error}"),
         }

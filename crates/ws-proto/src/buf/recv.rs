@@ -61,6 +61,8 @@ pub(crate) struct Delivered {
     pub(crate) end: usize,
     // INVARIANT: set only for bytes that the UTF-8 validator has accepted from the first to the last.
     pub(crate) utf8: bool,
+    /// Tells this from what lay in the same place before; comes round after 2^32 events.
+    pub(crate) number: u32,
 }
 
 impl<S: Storage> RecvBuf<S> {
@@ -78,7 +80,7 @@ impl<S: Storage> RecvBuf<S> {
             message_end: 0,
             parsed: 0,
             filled: 0,
-            delivered: Delivered { start: 0, end: 0, utf8: false },
+            delivered: Delivered { start: 0, end: 0, utf8: false, number: 0 },
             read_filled: false,
         }
     }
@@ -157,8 +159,14 @@ impl<S: Storage> RecvBuf<S> {
         (self.message_end - self.message_start) + (self.filled - self.parsed)
     }
 
+    /// What an event refers to is about to move or change.
+    #[inline]
+    fn forget_delivered(&mut self) {
+        self.delivered = Delivered { number: self.delivered.number, ..Delivered::default() };
+    }
+
     fn reset(&mut self) {
-        self.delivered = Delivered::default();
+        self.forget_delivered();
         self.message_start = 0;
         self.message_end = 0;
         self.parsed = 0;
@@ -167,7 +175,7 @@ impl<S: Storage> RecvBuf<S> {
 
     /// Makes spare room: by forgetting what is dead, by moving what is not together, by growing; in this order.
     fn make_room(&mut self) {
-        self.delivered = Delivered::default();
+        self.forget_delivered();
         if self.live() == 0 {
             self.reset();
         }
@@ -227,7 +235,7 @@ impl<S: Storage> RecvBuf<S> {
     #[inline]
     pub(crate) fn consume(&mut self, n: usize) {
         debug_assert!(n <= self.filled - self.parsed);
-        self.delivered = Delivered::default();
+        self.forget_delivered();
         self.parsed = (self.parsed + n).min(self.filled);
     }
 
@@ -238,7 +246,7 @@ impl<S: Storage> RecvBuf<S> {
 
     /// Forgets the unfinished message; unparsed bytes stay.
     pub(crate) fn discard_message(&mut self) {
-        self.delivered = Delivered::default();
+        self.forget_delivered();
         self.message_start = self.parsed;
         self.message_end = self.parsed;
     }
@@ -255,7 +263,7 @@ impl<S: Storage> RecvBuf<S> {
     #[inline]
     pub(crate) fn append_to_message(&mut self, n: usize) -> &mut [u8] {
         debug_assert!(n <= self.filled - self.parsed);
-        self.delivered = Delivered::default();
+        self.forget_delivered();
         let (from, to) = (self.parsed, self.message_end);
         if self.message_start == self.message_end {
             // Nothing before it: the message may as well begin here.
@@ -278,14 +286,15 @@ impl<S: Storage> RecvBuf<S> {
         let start = self.parsed + header;
         let end = start + payload;
         self.parsed = end;
-        self.delivered = Delivered { start, end, utf8: false };
+        self.delivered = Delivered { start, end, utf8: false, number: self.delivered.number.wrapping_add(1) };
         &mut self.storage.bytes_mut()[start..end]
     }
 
     /// Ends the message: it is what the next event refers to, and dead once the buffer is used again.
     #[inline]
     pub(crate) fn deliver_message(&mut self, utf8: bool) -> Delivered {
-        self.delivered = Delivered { start: self.message_start, end: self.message_end, utf8 };
+        let number = self.delivered.number.wrapping_add(1);
+        self.delivered = Delivered { start: self.message_start, end: self.message_end, utf8, number };
         self.message_start = self.parsed;
         self.message_end = self.parsed;
         self.delivered

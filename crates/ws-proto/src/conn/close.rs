@@ -80,14 +80,16 @@ impl Connection {
         result
     }
 
-    /// Fails the connection, once: the Close frame with the right code goes out next, and nothing after it.
+    /// Fails the connection, once: the Close frame with the right code goes out behind what is queued, and nothing after
+    /// it.
+    ///
+    /// The answers to what the peer sent before its fault are not held back from it. What is queued is bounded, and so is
+    /// the time for it.
     pub(super) fn fail(&mut self, now: Instant, error: Error) {
         if self.error.is_some() {
             return;
         }
         self.error = Some(error);
-        self.discard_output = true;
-        self.outbox.discard_frames();
         // Section 7.1.7: "An endpoint SHOULD send a Close frame with an appropriate status code before proceeding". One
         // that waits for data to go out first gives way to it.
         if let Some(code) = error.close_code()
@@ -100,6 +102,9 @@ impl Connection {
         self.start_closing_timer(now);
         if let Error::Timeout(TimeoutReason::Close | TimeoutReason::Pong | TimeoutReason::WriteStall) = error
         {
+            // A peer that does not react: no more than the Close frame is tried.
+            self.discard_output = true;
+            self.outbox.discard_frames();
             self.abort();
         }
     }

@@ -33,7 +33,9 @@ fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u
 /// RFC 6455 section 5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
 /// Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame." So when
 /// there is no room for a pong, pongs that wait give way to it, the newest first. Pings never take the room that a pong
-/// needs, and therefore are not dropped.
+/// needs, and therefore are not dropped. Nor does a pong give way of which a part is transmitted; so beside the pings
+/// there is always room for two of the pongs: the longest that waits, which may be on its way when the next one comes,
+/// and that one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outbox {
     bytes: [u8; OUTBOX_SIZE],
@@ -78,7 +80,7 @@ impl Outbox {
         self.push(Opcode::Pong, payload, masking_key);
     }
 
-    /// Queues a ping, if that leaves room for the largest pong.
+    /// Queues a ping, if that leaves the room that pongs may need.
     pub(super) fn push_ping(
         &mut self,
         payload: &[u8],
@@ -86,8 +88,7 @@ impl Outbox {
     ) -> Result<(), OutboxFull> {
         // As if it were masked: the key is drawn only if the frame is sent.
         let size = EncodedHeader::size_for(payload.len(), true) + payload.len();
-        let pongs = self.pongs_size();
-        if self.room() < size || self.room() + pongs < size + MAX_CONTROL_FRAME {
+        if self.room() < size || self.reserved() + size + MAX_CONTROL_FRAME > OUTBOX_SIZE {
             return Err(OutboxFull);
         }
         self.push(Opcode::Ping, payload, masking_key());
@@ -149,10 +150,16 @@ impl Outbox {
         }
     }
 
-    fn pongs_size(&self) -> usize {
-        let mut total = 0;
-        self.for_each_pong(|_, size| total += size);
-        total
+    /// How many of the waiting bytes may be in the way of a pong to come: all pings, and of the pongs the longest, for any
+    /// one of them may be on its way by then.
+    fn reserved(&self) -> usize {
+        let front_left = usize::from(self.front_left);
+        let (mut pongs, mut longest) = (0, front_left);
+        self.for_each_pong(|_, size| {
+            pongs += size;
+            longest = longest.max(size);
+        });
+        usize::from(self.end - self.start) - front_left - pongs + longest
     }
 
     fn remove_newest_pong(&mut self) -> bool {

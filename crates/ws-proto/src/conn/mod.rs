@@ -81,7 +81,7 @@ pub enum State {
 /// ```
 ///
 /// A connection fails once. From then on [`receive`](Self::receive) gives the same [`Error`] every time, and
-/// [`poll_transmit`](Self::poll_transmit) no more than the Close frame with the code that belongs to it.
+/// [`poll_transmit`](Self::poll_transmit) what was queued before and the Close frame with the code that belongs to it.
 #[derive(Debug)]
 pub struct Connection {
     role: Role,
@@ -223,8 +223,10 @@ impl Connection {
     }
 
     /// Whether there is nothing left to do but to close the transport.
+    ///
+    /// A peer that ended its side may still listen, so a Close frame that waits is given its time.
     const fn is_over(&self) -> bool {
-        self.aborted || (self.eof && (self.error.is_some() || self.close.is_sent()))
+        self.aborted || (self.eof && self.close.is_sent())
     }
 
     fn handle_due(&mut self, timer: Timer, now: Instant) {

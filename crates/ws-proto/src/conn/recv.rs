@@ -121,7 +121,9 @@ impl Connection {
                     return self.take_control_frame(now, rx, header).map(Some);
                 }
                 self.begin_frame(rx, header)?;
-                self.start_timer(Timer::Idle, now);
+                if !self.discards_data() {
+                    self.start_timer(Timer::Idle, now);
+                }
             }
             self.take_payload(rx)?;
             if self.incoming.frame_left > 0 {

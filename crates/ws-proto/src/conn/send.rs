@@ -157,8 +157,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings before it wait for the transport; `Closing` after a
-    /// Close frame was queued.
+    /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings or long pongs before it wait for the transport; `Closing`
+    /// after a Close frame was queued.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.check_control(payload)?;
         let role = &mut self.role;

@@ -22,7 +22,7 @@ impl Connection {
     /// What to transmit next, or `None` if nothing waits.
     ///
     /// In this order: the rest of a frame that is partly transmitted, pongs and pings, data, and the Close frame last. After
-    /// [`close_now`](Self::close_now) or a failure there is no more data.
+    /// [`close_now`](Self::close_now), or when the peer does not react any more, there is no more data.
     ///
     /// `now` is the time from which the transport has `Config::write_stall_timeout` to take something.
     pub fn poll_transmit<'t, O: Outbound>(

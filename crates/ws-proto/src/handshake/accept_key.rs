@@ -3,8 +3,8 @@
 use base64ct::{Base64, Encoding};
 use sha1_smol::Sha1;
 
-/// "a Globally Unique Identifier ... in string form, which is unlikely to be used by network endpoints that do not
-/// understand the WebSocket Protocol" (RFC 6455 section 1.3).
+/// "a Globally Unique Identifier ... in string form, which is unlikely to be used by network endpoints that
+/// do not understand the WebSocket Protocol" (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The length of a key: 16 bytes in base64.
@@ -17,8 +17,8 @@ const ACCEPT_LEN: usize = 28;
 pub(super) struct AcceptKey([u8; ACCEPT_LEN]);
 
 impl AcceptKey {
-    /// RFC 6455 section 4.2.2: "concatenating this value with the string ..., taking the SHA-1 hash of this concatenated
-    /// value to obtain a 20-byte value and base64-encoding this 20-byte hash".
+    /// RFC 6455 section 4.2.2: "concatenating this value with the string ..., taking the SHA-1 hash of this
+    /// concatenated value to obtain a 20-byte value, and base64-encoding ... this 20-byte hash".
     pub(super) fn answering(key: &[u8]) -> Self {
         let mut sha1 = Sha1::new();
         sha1.update(key);
@@ -42,9 +42,9 @@ pub(super) fn key_from_nonce(nonce: &[u8; 16]) -> [u8; KEY_LEN] {
 
 /// Whether `key` looks like 16 bytes in base64.
 ///
-/// It is not decoded: RFC 6455 section 4.2.1 says that "It is not necessary for the server to base64-decode" it. And strictly
-/// decoded, the RFC's own example in section 4.1 would be refused: its last character has bits set that belong to no byte
-/// (erratum 3150).
+/// It is not decoded: RFC 6455 section 4.2.1 says that "It is not necessary for the server to base64-decode"
+/// it. And strictly decoded, the RFC's own example in section 4.1 would be refused: its last character has
+/// bits set that belong to no byte (erratum 3150).
 pub(super) fn is_key(key: &[u8]) -> bool {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     match key.strip_suffix(b"==") {

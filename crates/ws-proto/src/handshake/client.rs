@@ -50,8 +50,9 @@ impl<'a> ClientRequest<'a> {
         self
     }
 
-    /// Sends these headers as well. Not those of the handshake: `Host`, `Origin` (see [`origin`](Self::origin)),
-    /// `Connection`, `Content-Length`, `Transfer-Encoding`, `Upgrade`, and all that begin with `Sec-WebSocket-`.
+    /// Sends these headers as well. Not those of the handshake: `Host`, `Origin` (see
+    /// [`origin`](Self::origin)), `Connection`, `Content-Length`, `Transfer-Encoding`, `Upgrade`, and all
+    /// that begin with `Sec-WebSocket-`.
     ///
     /// Default: none.
     #[must_use]
@@ -60,7 +61,8 @@ impl<'a> ClientRequest<'a> {
         self
     }
 
-    /// Says on behalf of which origin the connection is made, like `https://example.com`: what a browser sends.
+    /// Says on behalf of which origin the connection is made, like `https://example.com`: what a browser
+    /// sends.
     ///
     /// Default: none. RFC 6455 section 4.1 asks for it "if the request is coming from a browser client" only.
     #[must_use]
@@ -126,13 +128,16 @@ impl<'a> ClientRequest<'a> {
     }
 }
 
-/// The opening handshake of a client: sends a request, and waits for the response within limits of size and time.
+/// The opening handshake of a client: sends a request, and waits for the response within limits of size and
+/// time.
 ///
-/// It holds state only, and no lifetime: the request waits in the send buffer, the response stays in the receive buffer.
+/// It holds state only, and no lifetime: the request waits in the send buffer, the response stays in the
+/// receive buffer.
 ///
-/// RFC 6455 section 4.1 demands two things that are beyond one connection and therefore the caller's: at most one
-/// handshake at a time with the same address, and a wait before connecting again after a failure (section 7.2.3: random,
-/// up to 5 seconds at first, then growing). Section 4.1 also forbids to send anything before the response is there.
+/// RFC 6455 section 4.1 demands two things that are beyond one connection and therefore the caller's: at most
+/// one handshake at a time with the same address, and a wait before connecting again after a failure (section
+/// 7.2.3: random, up to 5 seconds at first, then growing). Section 4.1 also forbids to send anything before
+/// the response is there.
 ///
 /// ```text
 ///          ┌─────────┐  empty line   ┌──────────┐  finish   ┌─────────────────┐
@@ -143,7 +148,7 @@ impl<'a> ClientRequest<'a> {
 ///               │  deadline: error         ▼
 ///               └─────────────────────► close
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ClientHandshake {
     reader: HeadReader,
     expected: AcceptKey,
@@ -152,8 +157,8 @@ pub struct ClientHandshake {
 impl ClientHandshake {
     /// Queues the request. Transmit it with [`poll_transmit`](super::poll_transmit).
     ///
-    /// `nonce` is 16 random bytes, fresh for each connection (RFC 6455 section 4.1: "The nonce MUST be selected randomly
-    /// for each connection"). The deadline counts from `now`.
+    /// `nonce` is 16 random bytes, fresh for each connection (RFC 6455 section 4.1: "The nonce MUST be
+    /// selected randomly for each connection"). The deadline counts from `now`.
     ///
     /// # Errors
     ///
@@ -179,8 +184,8 @@ impl ClientHandshake {
     /// Looks at the bytes that arrived. `true` means that the head of a response is complete: go on with
     /// [`finish`](Self::finish). `false` means that more has to be read.
     ///
-    /// Each byte is looked at once here, and once more by `httparse` when the head is complete. Bytes behind the head
-    /// stay in [`RecvBuf::unparsed`]: a server may send frames together with its response.
+    /// Each byte is looked at once here, and once more by `httparse` when the head is complete. Bytes behind
+    /// the head stay in [`RecvBuf::unparsed`]: a server may send frames together with its response.
     ///
     /// # Errors
     ///
@@ -202,14 +207,14 @@ impl ClientHandshake {
 
     /// Verifies the response against the request, which must be the one of [`start`](Self::start).
     ///
-    /// After that the connection is a WebSocket: `Connection::new(Role::Client(keys), ..)` with the same receive
-    /// buffer and the same `tx`.
+    /// After that the connection is a WebSocket: `Connection::new(Role::Client(keys), ..)` with the same
+    /// receive buffer and the same `tx`.
     ///
     /// # Errors
     ///
     /// [`HandshakeError::Rejected`] for another status than 101, with the response still at hand;
-    /// [`HandshakeError::Incomplete`] if there is no response, or no longer; and otherwise the first of the checks of RFC
-    /// 6455 section 4.1 that fails. Close the connection, then.
+    /// [`HandshakeError::Incomplete`] if there is no response, or no longer; and otherwise the first of the
+    /// checks of RFC 6455 section 4.1 that fails. Close the connection, then.
     pub fn finish<'b, S: Storage>(
         &self,
         request: &ClientRequest<'_>,
@@ -233,10 +238,10 @@ impl ClientHandshake {
                 _ if name.eq_ignore_ascii_case("Sec-WebSocket-Accept") => accept.add(value),
                 _ if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") => subprotocol.add(value),
                 // None is offered yet. An empty list uses none.
-                _ if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions") => {
-                    if list(value).next().is_some() {
-                        return Err(HandshakeError::UnexpectedExtension);
-                    }
+                _ if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions")
+                    && list(value).next().is_some() =>
+                {
+                    return Err(HandshakeError::UnexpectedExtension);
                 }
                 _ => {}
             }
@@ -266,15 +271,16 @@ impl ClientHandshake {
         Ok(Agreement { subprotocol })
     }
 
-    /// Says that the transport ended. Before the head is complete this is an error, which is given back and from then on
-    /// by [`poll_receive`](Self::poll_receive) too. Behind a complete head it changes nothing, although the error is given
-    /// back: the response can still be looked at.
+    /// Says that the transport ended. Before the head is complete this is an error, which is given back and
+    /// from then on by [`poll_receive`](Self::poll_receive) too. Behind a complete head it changes nothing,
+    /// although the error is given back: the response can still be looked at.
     pub fn receive_eof(&mut self) -> HandshakeError {
         self.reader.receive_eof()
     }
 
     /// Says what time it is. Once the deadline has passed without a complete head,
-    /// [`poll_receive`](Self::poll_receive) gives [`HandshakeError::Timeout`]. Early or repeated calls do no harm.
+    /// [`poll_receive`](Self::poll_receive) gives [`HandshakeError::Timeout`]. Early or repeated calls do no
+    /// harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reader.handle_timeout(now);
     }

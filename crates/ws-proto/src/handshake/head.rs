@@ -8,7 +8,7 @@ use crate::buf::storage::Storage;
 use crate::time::Instant;
 
 /// Reads one head out of a receive buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HeadReader {
     limits: HandshakeLimits,
     deadline: Instant,
@@ -92,22 +92,26 @@ fn read<S: Storage>(
     limits: &HandshakeLimits,
     rx: &mut RecvBuf<S>,
 ) -> Result<Option<Delivered>, HandshakeError> {
-    let unparsed = rx.unparsed();
-    let Some(len) = scanner.scan(unparsed, limits)? else {
-        // A buffer that is full has no room for the rest: to wait for it would be to wait for ever.
-        return if rx.is_stuck() {
-            Err(HandshakeError::HeadTooLarge { limit: rx.max_len() })
-        } else {
-            Ok(None)
+    loop {
+        let unparsed = rx.unparsed();
+        let Some(len) = scanner.scan(unparsed, limits)? else {
+            // A buffer that is full has no room for the rest: to wait for it would be to wait for ever.
+            let full = HandshakeError::HeadTooLarge { limit: rx.max_len() };
+            return if rx.is_stuck() { Err(full) } else { Ok(None) };
         };
-    };
-    let head = unparsed.get(..len).unwrap_or(unparsed);
-    match kind {
-        Kind::Request => RequestLine::parse(head).map(|_| ())?,
-        Kind::Response => StatusLine::parse(head).map(|_| ())?,
+        let head = unparsed.get(..len).unwrap_or(unparsed);
+        let is_interim = match kind {
+            Kind::Request => RequestLine::parse(head).map(|_| false)?,
+            Kind::Response => StatusLine::parse(head)?.is_interim(),
+        };
+        http::check_fields(head)?;
+        if !is_interim {
+            // Consumed like a control frame: delivered from where it lies, and what is behind it stays
+            // unparsed.
+            rx.take_control(0, len);
+            return Ok(Some(rx.deliver_control(0, false)));
+        }
+        rx.consume(len);
+        *scanner = scanner.next();
     }
-    http::check_fields(head)?;
-    // Consumed like a control frame: delivered from where it lies, and what is behind it stays unparsed.
-    rx.take_control(0, len);
-    Ok(Some(rx.deliver_control(0, false)))
 }

@@ -15,15 +15,17 @@ pub(super) enum Kind {
 
 /// Looks at each byte of a head once, as it arrives.
 ///
-/// It is stricter than HTTP requires of a recipient, for each liberty that RFC 9112 allows (a bare LF, a folded header,
-/// an empty line in front) is one that two recipients of the same bytes may use differently.
+/// It is stricter than HTTP requires of a recipient, for each liberty that RFC 9112 allows (a bare LF, a
+/// folded header, an empty line in front) is one that two recipients of the same bytes may use differently.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scanner {
     kind: Kind,
     at: At,
-    /// How many bytes are looked at.
+    /// How many bytes of this head are looked at.
     scanned: usize,
     fields: usize,
+    /// How many bytes the heads before it had.
+    spent: usize,
 }
 
 /// What the next byte belongs to.
@@ -42,11 +44,17 @@ enum At {
 
 impl Scanner {
     pub(super) const fn new(kind: Kind) -> Self {
-        Self { kind, at: At::StartLine, scanned: 0, fields: 0 }
+        Self { kind, at: At::StartLine, scanned: 0, fields: 0, spent: 0 }
     }
 
-    /// Goes on where it stopped, in `head`: all bytes of the head that arrived so far, and perhaps more behind it. Gives
-    /// the length of the head once it is complete, and the first fault otherwise.
+    /// For the head behind this one, on account of the same limits.
+    pub(super) const fn next(&self) -> Self {
+        let spent = self.spent.saturating_add(self.scanned);
+        Self { kind: self.kind, at: At::StartLine, scanned: 0, fields: self.fields, spent }
+    }
+
+    /// Goes on where it stopped, in `head`: all bytes of the head that arrived so far, and perhaps more
+    /// behind it. Gives the length of the head once it is complete, and the first fault otherwise.
     pub(super) fn scan(
         &mut self,
         head: &[u8],
@@ -56,7 +64,7 @@ impl Scanner {
             if self.at == At::Done {
                 break;
             }
-            if self.scanned >= limits.max_head_size {
+            if self.spent.saturating_add(self.scanned) >= limits.max_head_size {
                 return Err(HandshakeError::HeadTooLarge { limit: limits.max_head_size });
             }
             self.at = self.step(byte, limits)?;
@@ -97,7 +105,8 @@ impl Scanner {
 
     fn start_line(&self, byte: u8) -> Result<At, HandshakeError> {
         match (self.kind, byte) {
-            // A method and "HTTP" are tokens. This is where TLS on a plain port shows, and an empty line in front.
+            // A method and "HTTP" are tokens. This is where TLS on a plain port shows, and an empty line in
+            // front.
             _ if self.scanned == 0 && !is_token_byte(byte) => Err(HttpFault::StartLine.into()),
             (_, b' '..=b'~') | (Kind::Response, b'\t' | 0x80..) => Ok(At::StartLine),
             (_, b'\n') => Err(HttpFault::BareLf.into()),
@@ -141,8 +150,8 @@ pub(super) struct StatusLine<'b> {
 }
 
 impl<'b> StatusLine<'b> {
-    /// RFC 9112 section 4: `HTTP-version SP status-code SP [ reason-phrase ]`. Some servers leave out the second space
-    /// where they have no reason to give.
+    /// RFC 9112 section 4: `HTTP-version SP status-code SP [ reason-phrase ]`. Some servers leave out the
+    /// second space where they have no reason to give.
     pub(super) fn parse(head: &'b [u8]) -> Result<Self, HttpFault> {
         let line = start_line(head);
         let (version, rest) = split_once(line, b' ').ok_or(HttpFault::StartLine)?;
@@ -152,6 +161,14 @@ impl<'b> StatusLine<'b> {
         };
         let status = [a, b, c].iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
         Ok(Self { version: http_version(version)?, status, reason })
+    }
+}
+
+impl StatusLine<'_> {
+    /// Whether another response follows. RFC 9110 section 15.2: "A client MUST be able to parse one or more
+    /// 1xx responses received prior to a final response, even if the client does not expect one."
+    pub(super) const fn is_interim(&self) -> bool {
+        matches!(self.status, 100 | 102..=199)
     }
 }
 
@@ -165,8 +182,8 @@ fn http_version(version: &[u8]) -> Result<(u8, u8), HttpFault> {
     }
 }
 
-/// Lets `httparse` look at the headers of a complete head that the scanner accepted. What two parsers do not agree on
-/// is refused.
+/// Lets `httparse` look at the headers of a complete head that the scanner accepted. What two parsers do not
+/// agree on is refused.
 pub(super) fn check_fields(head: &[u8]) -> Result<(), HandshakeError> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let lines = field_lines(head);
@@ -221,8 +238,6 @@ const fn is_token_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::vec::Vec;
-
     use super::*;
 
     #[test]
@@ -243,9 +258,8 @@ mod tests {
 
     #[test]
     fn what_the_scanner_accepts_httparse_accepts_with_the_same_names_and_values() {
-        let names: Vec<u8> = (0..=255).collect();
         for kind in [Kind::Request, Kind::Response] {
-            for &byte in &names {
+            for byte in 0..=255 {
                 for template in ["X?: a", "?: a", "X:?a", "X:a?", "X:?", "X:a?b", "X?a"] {
                     let mut head = b"GET / HTTP/1.1\r\n".to_vec();
                     head.extend(template.bytes().map(|b| if b == b'?' { byte } else { b }));

@@ -34,7 +34,8 @@ impl HandshakeLimits {
 
     /// The largest head, in bytes: the first line, all headers, and the empty line at the end.
     ///
-    /// Default: 16 KiB, which holds the cookies and tokens of browsers. A receive buffer of fixed size limits it further.
+    /// Default: 16 KiB, which holds the cookies and tokens of browsers. A receive buffer of fixed size limits
+    /// it further.
     #[must_use]
     pub const fn max_head_size(mut self, bytes: usize) -> Self {
         self.max_head_size = bytes;
@@ -43,16 +44,16 @@ impl HandshakeLimits {
 
     /// The longest first line, in bytes without its line end: request line or status line.
     ///
-    /// Default: 8,192. RFC 9112 section 3 recommends that "all HTTP senders and recipients support, at a minimum,
-    /// request-line lengths of 8000 octets".
+    /// Default: 8,192. RFC 9112 section 3 recommends that "all HTTP senders and recipients support, at a
+    /// minimum, request-line lengths of 8000 octets".
     #[must_use]
     pub const fn max_request_line(mut self, bytes: usize) -> Self {
         self.max_request_line = bytes;
         self
     }
 
-    /// The largest number of headers. It can only be lowered: more than 100 counts as 100, which is what fits the fixed
-    /// room on the stack that they are parsed in.
+    /// The largest number of headers. It can only be lowered: more than 100 counts as 100, which is what fits
+    /// the fixed room on the stack that they are parsed in.
     ///
     /// Default: 100; browsers send about 20.
     #[must_use]
@@ -63,8 +64,8 @@ impl HandshakeLimits {
 
     /// How long the peer's head may take, from the moment the handshake begins. Absolute: no byte extends it.
     ///
-    /// Default: 10 seconds, enough for a bad mobile connection, and little enough that connections which say nothing do
-    /// not pile up. `None` waits for ever.
+    /// Default: 10 seconds, enough for a bad mobile connection, and little enough that connections which say
+    /// nothing do not pile up. `None` waits for ever.
     #[must_use]
     pub const fn timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timeout = Millis::from_duration(timeout);

@@ -1,9 +1,9 @@
 //! The opening handshake of RFC 6455 section 4, both roles, without I/O and without an allocator.
 //!
-//! It works in the buffers of the connection that follows: what arrived is read in the [`RecvBuf`](crate::RecvBuf),
-//! what is to be sent is queued in the [`SendBuf`](crate::SendBuf) or `SendQueue`, and bytes behind the handshake are where
-//! the connection looks for them. Heads are limited in size and number of headers and by an absolute deadline: see
-//! [`HandshakeLimits`].
+//! It works in the buffers of the connection that follows: what arrived is read in the
+//! [`RecvBuf`](crate::RecvBuf), what is to be sent is queued in the [`SendBuf`](crate::SendBuf) or
+//! `SendQueue`, and bytes behind the handshake are where the connection looks for them. Heads are limited in
+//! size and number of headers and by an absolute deadline: see [`HandshakeLimits`].
 //!
 //! # A server
 //!
@@ -25,7 +25,7 @@
 //! let mut handshake = ServerHandshake::new(HandshakeLimits::default(), now());
 //!
 //! let outcome = loop {
-//!     // 1. Read. An end of file goes to `handshake.receive_eof()`, a deadline to `handshake.handle_timeout(now)`.
+//!     // 1. Read. The end of the stream goes to `handshake.receive_eof()`, a deadline to `handle_timeout(now)`.
 //!     let n = read(rx.spare_mut());
 //!     rx.commit(n);
 //!     // 2. Look at it; 3. answer a request.
@@ -65,7 +65,8 @@
 //! # A client
 //!
 //! ```
-//! use ws_proto::handshake::{ClientHandshake, ClientRequest, HandshakeError, HandshakeLimits, Uri, poll_transmit};
+//! use ws_proto::handshake::{ClientHandshake, ClientRequest, HandshakeError, HandshakeLimits, Uri};
+//! use ws_proto::handshake::poll_transmit;
 //! use ws_proto::{Config, Connection, Instant, MaskKeys, RecvBuf, Role, SendBuf};
 //!
 //! # fn read(spare: &mut [u8]) -> usize {

@@ -4,24 +4,24 @@ use super::uri::Authority;
 
 /// From which web sites' scripts connections are accepted.
 ///
-/// A browser lets any page connect to any server, with the cookies of the user, and says in `Origin` whose page it is.
-/// That the server looks at it is all that keeps other sites' scripts from acting for the user (RFC 6455 section 10.2).
-/// Programs that are no browsers may leave `Origin` out or write anything into it (section 10.1); it does not
-/// authenticate anybody, and therefore each policy accepts a request without it.
+/// A browser lets any page connect to any server, with the cookies of the user, and says in `Origin` whose
+/// page it is. That the server looks at it is all that keeps other sites' scripts from acting for the user
+/// (RFC 6455 section 10.2). Programs that are no browsers may leave `Origin` out or write anything into it
+/// (section 10.1); it does not authenticate anybody, and therefore each policy accepts a request without it.
 ///
 /// Two `Origin` headers are refused under every policy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OriginPolicy<'a> {
-    /// Scripts of the origins in this list, like `https://example.com`. Scheme and host are compared without regard to
-    /// case, a port that is the default one may be left out. An entry that is no origin of this form, like `null`, matches
-    /// the same bytes only.
+    /// Scripts of the origins in this list, like `https://example.com`. Scheme and host are compared without
+    /// regard to case, a port that is the default one may be left out. An entry that is no origin of this
+    /// form, like `null`, matches the same bytes only.
     AllowList(&'a [&'a str]),
     /// Everybody's scripts. For services that need no cookies, or have looked at the origin themselves.
     AllowAnyOrigin,
     /// Scripts of the same scheme, host and port as the `Host` of the request. The default, with plain HTTP.
     SameOrigin {
-        /// Whether clients reach this server with `https` or `wss`. The core cannot know: TLS is done beneath it, or by a
-        /// proxy in front.
+        /// Whether clients reach this server with `https` or `wss`. The core cannot know: TLS is done beneath
+        /// it, or by a proxy in front.
         scheme_is_https: bool,
     },
 }

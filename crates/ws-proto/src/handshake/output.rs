@@ -102,9 +102,10 @@ pub(super) fn status_line<O: Outbound>(head: &mut HeadWriter<'_, O>, status: u16
     head.text(reason(status));
     head.text("\r\n");
     if status == 426 {
-        // RFC 9110 section 15.5.22: "The server MUST send an Upgrade header field in a 426 response to indicate the
-        // required protocol(s)", and section 7.8 wants it to be listed in Connection. RFC 6455 section 4.4: "the server
-        // MUST respond with ... all versions it is willing to use".
+        // RFC 9110 section 15.5.22: "The server MUST send an Upgrade header field in a 426 response to
+        // indicate the required protocol(s)", and section 7.8 wants it to be listed in Connection. RFC 6455
+        // section 4.4: "it MUST respond with a |Sec-WebSocket-Version| header field ... containing all
+        // versions it is willing to use".
         head.field("Connection", "close, Upgrade");
         head.field("Upgrade", "websocket");
         head.field("Sec-WebSocket-Version", "13");
@@ -168,8 +169,8 @@ pub(super) fn is_field_value(value: &str) -> bool {
     value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
 }
 
-/// Headers that are the handshake's own in each direction. `Sec-` headers beyond those of the RFC are included, for "names
-/// beginning with Sec-WebSocket-" are the protocol's.
+/// Headers that are the handshake's own in each direction, or would announce a body. All names that begin
+/// with `Sec-WebSocket-` are included: an extension is not negotiated behind the connection's back.
 pub(super) fn is_handshake_header(name: &str) -> bool {
     const NAMES: [&str; 4] = ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"];
     const PREFIX: &str = "Sec-WebSocket-";
@@ -179,8 +180,8 @@ pub(super) fn is_handshake_header(name: &str) -> bool {
 
 /// What to transmit of a head that is queued in `tx`, or `None` if nothing is.
 ///
-/// For the time before there is a [`Connection`](crate::Connection), which transmits what is left of a head by
-/// itself: for a client's request, and for a response that is not followed by a connection.
+/// For the time before there is a [`Connection`](crate::Connection), which transmits what is left of a head
+/// by itself: for a client's request, and for a response that is not followed by a connection.
 pub fn poll_transmit<O: Outbound>(tx: &mut O) -> Option<TransmitHead<'_, O>> {
     if tx.buffered() > 0 { Some(TransmitHead { tx }) } else { None }
 }

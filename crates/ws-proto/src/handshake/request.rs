@@ -13,14 +13,15 @@ use super::response::Response;
 use super::uri::{Authority, is_path_or_query};
 use crate::buf::outbound::Outbound;
 
-/// How many subprotocols a client may offer. They are held against each other, so that their number has to be bounded;
-/// who offers more than two or three is up to something.
+/// How many subprotocols a client may offer. They are held against each other, so that their number has to be
+/// bounded; who offers more than two or three is up to something.
 const MAX_SUBPROTOCOLS: usize = 32;
 
 /// The head of an HTTP request, in the receive buffer.
 ///
 /// Its grammar is checked, so that no line can be read in two ways; whether it is a valid opening handshake,
-/// [`validate`](Self::validate) and [`accept`](Self::accept) say. Getters look at what is there and may be asked before.
+/// [`validate`](Self::validate) and [`accept`](Self::accept) say. Getters look at what is there and may be
+/// asked before.
 #[derive(Clone, Copy)]
 pub struct Request<'b> {
     line: RequestLine<'b>,
@@ -39,8 +40,8 @@ impl<'b> Request<'b> {
         self.line.method
     }
 
-    /// The request target as it was sent: usually path and query, but RFC 6455 section 4.2.1 allows "an absolute
-    /// HTTP/HTTPS URI" as well.
+    /// The request target as it was sent: usually path and query, but RFC 6455 section 4.2.1 allows "an
+    /// absolute HTTP/HTTPS URI" as well.
     pub fn target(&self) -> &'b str {
         self.line.target
     }
@@ -75,14 +76,16 @@ impl<'b> Request<'b> {
         self.header("Origin")
     }
 
-    /// The subprotocols that the client offers, the most preferred first: from all `Sec-WebSocket-Protocol` headers, which
-    /// may be several (RFC 6455 section 11.3.4). What is no token is left out; `validate` complains.
+    /// The subprotocols that the client offers, the most preferred first: from all `Sec-WebSocket-Protocol`
+    /// headers, which may be several (RFC 6455 section 11.3.4). What is no token is left out; `validate`
+    /// complains.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'b> {
         self.subprotocol_elements().filter_map(as_token)
     }
 
-    /// Whether this asks for a WebSocket at all: whether `Upgrade` lists `websocket`. Otherwise it is a plain HTTP
-    /// request, which one may [answer](Self::respond) with a page, or with [`HandshakeError::NotAnUpgrade`].
+    /// Whether this asks for a WebSocket at all: whether `Upgrade` lists `websocket`. Otherwise it is a plain
+    /// HTTP request, which one may [answer](Self::respond) with a page, or with
+    /// [`HandshakeError::NotAnUpgrade`].
     pub fn is_upgrade(&self) -> bool {
         let mut headers = self.headers;
         headers.any(|(name, value)| name.eq_ignore_ascii_case("Upgrade") && has_token(value, "websocket"))
@@ -97,16 +100,16 @@ impl<'b> Request<'b> {
         self.key(origins).map(|_| ())
     }
 
-    /// Validates the request, as [`validate`](Self::validate) does, and queues the response that accepts it: 101, and with
-    /// it `Sec-WebSocket-Accept`, the subprotocol if one was chosen, and the caller's headers.
+    /// Validates the request, as [`validate`](Self::validate) does, and queues the response that accepts it:
+    /// 101, and with it `Sec-WebSocket-Accept`, the subprotocol if one was chosen, and the caller's headers.
     ///
     /// From here on the connection is a WebSocket: `Connection::new(Role::Server, ..)` with the same receive
     /// buffer and the same `tx`, at once. The response is transmitted ahead of its frames.
     ///
     /// # Errors
     ///
-    /// The first violation; or a mistake in `options`; or [`HandshakeError::Full`] or [`HandshakeError::OutputTooSmall`].
-    /// Nothing is queued then.
+    /// The first violation; or a mistake in `options`; or [`HandshakeError::Full`] or
+    /// [`HandshakeError::OutputTooSmall`]. Nothing is queued then.
     pub fn accept<'a, O: Outbound>(
         &self,
         options: &AcceptOptions<'a>,
@@ -134,14 +137,14 @@ impl<'b> Request<'b> {
         Ok(Agreement { subprotocol: options.subprotocol })
     }
 
-    /// Queues any response but 101. Transmit it with [`poll_transmit`](super::poll_transmit), then close the connection;
-    /// the response says so. A response to HEAD goes without its body.
+    /// Queues any response but 101. Transmit it with [`poll_transmit`](super::poll_transmit), then close the
+    /// connection; the response says so. A response to HEAD goes without its body.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::InvalidResponse`], [`HandshakeError::InvalidHeader`] or [`HandshakeError::ReservedHeader`] if the
-    /// response cannot be sent, [`HandshakeError::Full`] or [`HandshakeError::OutputTooSmall`] if it does not fit. Nothing
-    /// is queued then.
+    /// [`HandshakeError::InvalidResponse`], [`HandshakeError::InvalidHeader`] or
+    /// [`HandshakeError::ReservedHeader`] if the response cannot be sent, [`HandshakeError::Full`] or
+    /// [`HandshakeError::OutputTooSmall`] if it does not fit. Nothing is queued then.
     pub fn respond<O: Outbound>(&self, response: &Response<'_>, tx: &mut O) -> Result<(), HandshakeError> {
         response.queue(self.method() == "HEAD", tx)
     }
@@ -182,8 +185,8 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// The host, which an absolute target must not contradict. RFC 9112 section 3.2.2 would have the server ignore `Host`
-    /// then; a proxy before it may have taken that for the truth.
+    /// The host, which an absolute target must not contradict. RFC 9112 section 3.2.2 would have the server
+    /// ignore `Host` then; a proxy before it may have taken that for the truth.
     fn check_host(&self, host: Once<'b>) -> Result<Authority<'b>, HandshakeError> {
         let host = host.get().and_then(|host| core::str::from_utf8(host).ok());
         let host = host.and_then(|host| Authority::parse(host).ok()).ok_or(HandshakeError::InvalidHost)?;
@@ -205,8 +208,8 @@ impl<'b> Request<'b> {
         Ok(host)
     }
 
-    /// RFC 6455 section 4.1: "The elements that comprise this value MUST be non-empty strings with characters in the range
-    /// U+0021 to U+007E not including separator characters ... and MUST all be unique strings".
+    /// RFC 6455 section 4.1: "The elements that comprise this value MUST be non-empty strings with characters
+    /// in the range U+0021 to U+007E not including separator characters ... and MUST all be unique strings".
     fn check_subprotocols(&self) -> Result<(), HandshakeError> {
         let mut seen = [""; MAX_SUBPROTOCOLS];
         for (n, element) in self.subprotocol_elements().enumerate() {
@@ -241,10 +244,14 @@ impl<'b> Request<'b> {
     }
 }
 
-/// The first line and the names of the headers: values are often secret.
+/// Method, path and the names of the headers: queries and values are often secret.
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("line", &self.line).field("headers", &self.headers).finish()
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("path", &self.path())
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -269,7 +276,7 @@ impl<'b> Fields<'b> {
         for (name, value) in headers {
             match name {
                 _ if name.eq_ignore_ascii_case("Connection") => {
-                    fields.connection |= has_token(value, "upgrade")
+                    fields.connection |= has_token(value, "upgrade");
                 }
                 _ if name.eq_ignore_ascii_case("Content-Length") => fields.body |= value != b"0",
                 _ if name.eq_ignore_ascii_case("Host") => fields.host.add(value),
@@ -285,7 +292,8 @@ impl<'b> Fields<'b> {
     }
 }
 
-/// How a request is accepted: by default without a subprotocol, without further headers, and from the same origin only.
+/// How a request is accepted: by default without a subprotocol, without further headers, and from the same
+/// origin only.
 ///
 /// ```
 /// use ws_proto::handshake::{AcceptOptions, OriginPolicy};
@@ -317,8 +325,8 @@ impl<'a> AcceptOptions<'a> {
         self
     }
 
-    /// Sends these headers as well. Not those of the handshake: `Connection`, `Content-Length`, `Transfer-Encoding`,
-    /// `Upgrade`, and all that begin with `Sec-WebSocket-`.
+    /// Sends these headers as well. Not those of the handshake: `Connection`, `Content-Length`,
+    /// `Transfer-Encoding`, `Upgrade`, and all that begin with `Sec-WebSocket-`.
     ///
     /// Default: none.
     #[must_use]

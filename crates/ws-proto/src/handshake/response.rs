@@ -6,8 +6,8 @@ use crate::buf::outbound::Outbound;
 
 /// A response other than 101: a page, a redirect, a refusal.
 ///
-/// `Connection: close` and `Content-Length` are added, and with 426 what the client should upgrade to; they must not be
-/// among the headers.
+/// `Connection: close` and `Content-Length` are added, and with 426 what the client should upgrade to; they
+/// must not be among the headers.
 ///
 /// ```
 /// use ws_proto::handshake::Response;
@@ -45,7 +45,8 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn queue<O: Outbound>(&self, head_only: bool, tx: &mut O) -> Result<(), HandshakeError> {
-        // RFC 9110 sections 15.3.5 and 15.4.5: these have no content, and 204 must not give its length either.
+        // RFC 9110 sections 15.3.5 and 15.4.5: these have no content, and 204 must not give its length
+        // either.
         let bodiless = matches!(self.status, 204 | 304);
         if !matches!(self.status, 200..=599) || bodiless && !self.body.is_empty() {
             return Err(HandshakeError::InvalidResponse(self.status));

@@ -11,8 +11,8 @@ use crate::time::Instant;
 
 /// The opening handshake of a server: waits for a request, of whatever kind, within limits of size and time.
 ///
-/// It holds state only: the request stays in the receive buffer, where [`Request`] looks at it. The methods are of the
-/// same kinds as those of [`Connection`](crate::Connection), and may be called in any order:
+/// It holds state only: the request stays in the receive buffer, where [`Request`] looks at it. The methods
+/// are of the same kinds as those of [`Connection`](crate::Connection), and may be called in any order:
 ///
 /// * **inputs**: [`poll_receive`](Self::poll_receive) after each read, [`receive_eof`](Self::receive_eof),
 ///   [`handle_timeout`](Self::handle_timeout);
@@ -29,7 +29,7 @@ use crate::time::Instant;
 ///          a fault, a limit, the deadline: error,      └─────────────────┘
 ///          respond
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerHandshake {
     reader: HeadReader,
 }
@@ -43,8 +43,8 @@ impl ServerHandshake {
     /// Looks at the bytes that arrived. `true` means that the head of a request is complete, and
     /// [`request`](Self::request) gives it; `false`, that more has to be read.
     ///
-    /// Each byte is looked at once here, and once more by `httparse` when the head is complete. Bytes behind the head
-    /// stay in [`RecvBuf::unparsed`].
+    /// Each byte is looked at once here, and once more by `httparse` when the head is complete. Bytes behind
+    /// the head stay in [`RecvBuf::unparsed`].
     ///
     /// # Errors
     ///
@@ -65,7 +65,8 @@ impl ServerHandshake {
         Request::parse(self.reader.head(rx)?)
     }
 
-    /// [`poll_receive`](Self::poll_receive) and [`request`](Self::request) in one: `None` if more has to be read.
+    /// [`poll_receive`](Self::poll_receive) and [`request`](Self::request) in one: `None` if more has to be
+    /// read.
     ///
     /// # Errors
     ///
@@ -78,15 +79,16 @@ impl ServerHandshake {
         Ok(if self.poll_receive(now, rx)? { self.request(rx) } else { None })
     }
 
-    /// Says that the transport ended. Before the head is complete this is an error, which is given back and from then on
-    /// by [`poll_receive`](Self::poll_receive) too. Behind a complete head it changes nothing, although the error is given
-    /// back: nobody will talk WebSocket, but the peer may still read a response.
+    /// Says that the transport ended. Before the head is complete this is an error, which is given back and
+    /// from then on by [`poll_receive`](Self::poll_receive) too. Behind a complete head it changes nothing,
+    /// although the error is given back: nobody will talk WebSocket, but the peer may still read a response.
     pub fn receive_eof(&mut self) -> HandshakeError {
         self.reader.receive_eof()
     }
 
     /// Says what time it is. Once the deadline has passed without a complete head,
-    /// [`poll_receive`](Self::poll_receive) gives [`HandshakeError::Timeout`]. Early or repeated calls do no harm.
+    /// [`poll_receive`](Self::poll_receive) gives [`HandshakeError::Timeout`]. Early or repeated calls do no
+    /// harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reader.handle_timeout(now);
     }

@@ -20,9 +20,7 @@ impl<'b> ServerResponse<'b> {
         Some(Self { line, headers: Headers::new(http::field_lines(head)), body })
     }
 
-    /// The status; 101 if the server accepts.
-    ///
-    /// An interim response, as 103 is, counts as a refusal: none is due before 101.
+    /// The status; 101 if the server accepts. Interim responses, as 103 is one, are passed over.
     pub fn status(&self) -> u16 {
         self.line.status
     }
@@ -42,8 +40,8 @@ impl<'b> ServerResponse<'b> {
         self.headers
     }
 
-    /// The bytes that already arrived behind the head: the beginning of the body of a refusal, as it is on the wire, and
-    /// perhaps not all of it. Behind a 101 these are frames.
+    /// The bytes that already arrived behind the head: the beginning of the body of a refusal, as it is on
+    /// the wire, and perhaps not all of it. Behind a 101 these are frames.
     pub fn body_prefix(&self) -> &'b [u8] {
         self.body
     }

@@ -9,8 +9,9 @@ use super::error::HandshakeError;
 
 /// A URI to connect to: `ws://` or `wss://`, a host, and perhaps a port, a path and a query.
 ///
-/// `http://` and `https://` are taken for the same, as browsers do. Nothing is decoded or normalised; what is not valid is
-/// refused and not repaired (RFC 6455 section 4.1: "If any of the components are invalid ... the client MUST fail").
+/// `http://` and `https://` are taken for the same, as browsers do. Nothing is decoded or normalised; what is
+/// not valid is refused and not repaired (RFC 6455 section 4.1: "If any of the components are invalid, the
+/// client MUST _Fail the WebSocket Connection_").
 ///
 /// ```
 /// use ws_proto::handshake::Uri;
@@ -49,7 +50,8 @@ impl<'u> Uri<'u> {
             _ if is_one_of(scheme, ["wss", "https"]) => true,
             _ => return Err(UriError::Scheme),
         };
-        // RFC 6455 section 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used".
+        // RFC 6455 section 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST
+        // NOT be used on these URIs."
         if rest.contains('#') {
             return Err(UriError::Fragment);
         }
@@ -65,7 +67,8 @@ impl<'u> Uri<'u> {
         Ok(Self { secure, authority: Authority::parse(authority)?, path, query })
     }
 
-    /// The host without the brackets of an IPv6 address: what to connect to, and the name to verify a certificate with.
+    /// The host without the brackets of an IPv6 address: what to connect to, and the name to verify a
+    /// certificate with.
     pub const fn host(&self) -> &'u str {
         self.authority.host
     }
@@ -75,8 +78,8 @@ impl<'u> Uri<'u> {
         self.authority.port.unwrap_or(self.default_port())
     }
 
-    /// Whether the connection is to be made with TLS. RFC 6455 section 4.1: the TLS handshake goes first, with the host
-    /// in the server name indication, and if it fails, so does the connection.
+    /// Whether the connection is to be made with TLS. RFC 6455 section 4.1: the TLS handshake goes first,
+    /// with the host in the server name indication, and if it fails, so does the connection.
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
@@ -91,13 +94,14 @@ impl<'u> Uri<'u> {
         self.query
     }
 
-    /// What the request asks for (RFC 6455 section 3): "/" if "the path component is empty", "?" only "if the query
-    /// component is non-empty".
+    /// What the request asks for (RFC 6455 section 3): "/" if "the path component is empty", "?" only "if the
+    /// query component is non-empty".
     pub fn resource(&self) -> impl fmt::Display + 'u {
         Resource { path: self.path(), query: self.query.unwrap_or("") }
     }
 
-    /// The value of the `Host` header: with the port only if it "is not the default port" (RFC 6455 section 4.1).
+    /// The value of the `Host` header: the port only "when not using the default port" (RFC 6455 section
+    /// 4.1).
     pub fn host_header(&self) -> impl fmt::Display + 'u {
         let port = Some(self.port()).filter(|&port| port != self.default_port());
         Authority { port, ..self.authority }
@@ -196,8 +200,8 @@ pub enum UriError {
     /// The host is missing or is no name or address.
     #[error("a missing or invalid host")]
     Host,
-    /// It has a space, a control character, something that is not ASCII, a `%` without two digits behind it, or another
-    /// character that RFC 3986 does not allow where it is. Percent-encode it.
+    /// It has a space, a control character, something that is not ASCII, a `%` without two digits behind it,
+    /// or another character that RFC 3986 does not allow where it is. Percent-encode it.
     #[error("a character that must be percent-encoded")]
     InvalidCharacter,
     /// The port is not a number from 1 to 65535.
@@ -206,8 +210,8 @@ pub enum UriError {
     /// The scheme is missing or none of `ws`, `wss`, `http`, `https`.
     #[error("a scheme other than ws and wss")]
     Scheme,
-    /// It has a user name or password (`@`), which `ws` URIs do not have (RFC 6455 section 3). Send an `Authorization`
-    /// header.
+    /// It has a user name or password (`@`), which `ws` URIs do not have (RFC 6455 section 3). Send an
+    /// `Authorization` header.
     #[error("a user name or password")]
     UserInfo,
 }
