@@ -16,6 +16,7 @@ use ws_proto::{
 use crate::error::Error;
 use crate::message::Message;
 use crate::timer::Timer;
+use crate::waiters::{Half, Waiters};
 
 /// How many bytes may wait in the queue.
 const QUEUE_LIMIT: usize = 1 << 20;
@@ -27,6 +28,7 @@ pub(crate) struct Driver<IO> {
     pub(crate) conn: Connection,
     pub(crate) tx: SendQueue<Bytes>,
     pub(crate) timer: Timer,
+    pub(crate) waiters: Waiters,
     /// A message that a `Sink` took and that found no room yet. Nothing is sent before it.
     pending: Option<Message>,
     /// The transport has bytes that it was not yet asked to flush.
@@ -50,6 +52,7 @@ impl<IO> Driver<IO> {
             conn,
             tx: tx.limit(QUEUE_LIMIT),
             timer,
+            waiters: Waiters::new(),
             pending: None,
             unflushed: false,
             shut_down: false,
@@ -155,6 +158,7 @@ impl<IO> Driver<IO> {
         self.done = true;
         self.pending = None;
         self.tx = SendQueue::new();
+        self.waiters.wake();
     }
 
     /// The transport failed for good. After a Close frame of the peer that is how connections end.
@@ -175,6 +179,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.fail(error);
                 self.write_failed = true;
                 self.tx = SendQueue::new();
+                if self.eof {
+                    // Nothing is left to be read that would end the connection.
+                    let _ = self.conn.transport_failed();
+                }
+                self.waiters.wake();
             }
         }
         Poll::Ready(())
@@ -272,6 +281,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     pub(crate) fn poll_receive<R>(
         &mut self,
         cx: &mut Context<'_>,
+        half: Half,
         rx: &mut RecvBuf<Vec<u8>>,
         receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
     ) -> Poll<Result<Option<R>, Error>> {
@@ -280,14 +290,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         loop {
             self.check_deadlines(Some(rx));
+            let had_failed = self.conn.error().is_some();
             // An error is sticky; it is told when the connection is wound up and the peer knows it.
-            if let Ok(Some(ready)) = receive(&mut self.conn, self.timer.now(), rx) {
+            let ready = receive(&mut self.conn, self.timer.now(), rx).unwrap_or(None);
+            if self.conn.error().is_some() != had_failed {
+                // Whoever waits to send need not wait for the winding up.
+                self.waiters.wake();
+            }
+            if let Some(ready) = ready {
                 if self.conn.should_transmit() {
+                    let waker = self.waiters.register(half, cx);
                     // Pongs are waiting in numbers: let them out before they have to replace each other.
-                    let _ = self.poll_write(cx);
+                    let _ = self.poll_write(&mut Context::from_waker(&waker));
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
+            let waker = self.waiters.register(half, cx);
+            let cx = &mut Context::from_waker(&waker);
             // Nothing to answer is left, so this is when the answers go out: together.
             let _ = self.poll_write(cx);
             if self.poll_wind_up(cx).is_ready() {
@@ -305,6 +324,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Writes what is queued, and answers control frames as long as no data is in front of them. Never ready but with the
     /// error that ended the connection.
     pub(crate) fn poll_control(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<Error> {
+        let waker = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(&waker);
         loop {
             self.check_deadlines(None);
             let now = self.timer.now();
@@ -325,7 +346,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn is_failed(&self) -> bool {
-        self.told || self.failure.is_some() || self.conn.error().is_some()
+        self.told || self.write_failed || self.failure.is_some() || self.conn.error().is_some()
     }
 
     /// Ready when a message can be queued.
@@ -363,6 +384,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.done {
             return Poll::Ready(Err(SendError::Closing.into()));
         }
+        let waker = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(&waker);
         loop {
             self.check_deadlines(None);
             let written = self.poll_write(cx);

@@ -100,6 +100,7 @@ mod split;
 mod stream;
 mod timer;
 mod utf8_bytes;
+mod waiters;
 
 pub use accept::{IncomingRequest, accept, receive_request};
 pub use connect::{Accepted, connect, connect_over, connect_with};

@@ -19,6 +19,7 @@ use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_s
 use crate::reply::Reply;
 use crate::split::{self, WebSocketReader, WebSocketWriter};
 use crate::timer::Timer;
+use crate::waiters::Half;
 
 /// A WebSocket over any `AsyncRead + AsyncWrite`.
 ///
@@ -125,7 +126,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Safe: no event is lost if the future is dropped before it is ready.
     pub async fn next(&mut self) -> Result<Option<(Event<'_>, Reply<'_, IO>)>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive(cx)).await?;
+        let ready = poll_fn(|cx| self.poll_receive(cx, Half::Receive)).await?;
         Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
     }
 
@@ -324,9 +325,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         poll_fn(|cx| self.poll_drain(cx)).await
     }
 
-    /// Receives, and discards, until the connection is over.
+    /// Receives, and discards, until the connection is over; on behalf of the half that sends.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while core::task::ready!(self.poll_receive(cx)?).is_some() {}
+        while core::task::ready!(self.poll_receive(cx, Half::Send)?).is_some() {}
         Poll::Ready(Ok(()))
     }
 
@@ -339,12 +340,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<ReadyChunk>, Error>> {
-        self.driver.poll_receive(cx, &mut self.rx, Connection::poll_receive_chunk)
+        self.driver.poll_receive(cx, Half::Receive, &mut self.rx, Connection::poll_receive_chunk)
     }
 
     /// The next event, for everything that receives messages as a whole.
-    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
-        self.driver.poll_receive(cx, &mut self.rx, Connection::poll_receive)
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        half: Half,
+    ) -> Poll<Result<Option<Ready>, Error>> {
+        self.driver.poll_receive(cx, half, &mut self.rx, Connection::poll_receive)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The closing handshake, and every other way in which a connection ends: once, with the code that belongs to it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 
@@ -383,9 +383,8 @@ async fn a_dropped_reply_leaves_the_connection_usable() {
     let (mut client, mut server) = pair(quiet());
     client.send(Message::text("one")).await.unwrap();
     client.send(Message::text("two")).await.unwrap();
-    let (event, reply) = server.next().await.unwrap().unwrap();
+    let (event, _) = server.next().await.unwrap().unwrap();
     assert_eq!(Message::from(event), Message::text("one"));
-    drop(reply);
     let (event, mut reply) = server.next().await.unwrap().unwrap();
     let Event::Data(message) = event else { panic!("{event:?}") };
     reply.send(message).await.unwrap();

@@ -1,6 +1,6 @@
 //! Deadlines, on a clock that the tests move: each fires when it is due, and nothing that a peer does extends it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 
