@@ -1,5 +1,7 @@
 //! The server's side of the opening handshake.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::handshake::{
@@ -51,8 +53,9 @@ where
     let mut exchange = Exchange::new(io, SendQueue::new(), Timer::new());
     let mut handshake = ServerHandshake::new(limits, exchange.timer.now());
     let deadline = handshake.poll_timeout();
+    let timeout = deadline.map(|deadline| deadline.saturating_duration_since(exchange.timer.now()));
     match exchange.receive_head(&mut handshake).await {
-        Ok(()) => Ok(IncomingRequest { exchange, handshake, deadline }),
+        Ok(()) => Ok(IncomingRequest { exchange, handshake, timeout }),
         Err(Error::Handshake(error)) => Err(refuse(exchange, error, deadline).await),
         Err(error) => Err(error),
     }
@@ -63,7 +66,8 @@ where
 pub struct IncomingRequest<IO> {
     exchange: Exchange<IO>,
     handshake: ServerHandshake,
-    deadline: Option<Instant>,
+    /// How long the request could take, and the answer can: it may be long in the making.
+    timeout: Option<Duration>,
 }
 
 impl<IO> IncomingRequest<IO> {
@@ -78,12 +82,13 @@ impl<IO> IncomingRequest<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> IncomingRequest<IO> {
-    /// Accepts the upgrade.
+    /// Accepts the upgrade. The client has as long to take the response as it had for its request.
     ///
     /// # Errors
     ///
     /// [`Error::Handshake`] if the request is not one to accept, for its origin or otherwise: it has been answered with the
-    /// status that belongs to that. Also for options that cannot be sent, which the client sees as status 500.
+    /// status that belongs to that. Also for options that cannot be sent, which the client sees as status 500; and for a
+    /// client that does not take the response in time.
     /// [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
@@ -96,35 +101,43 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> IncomingRequest<IO> {
     ) -> Result<WebSocket<IO>, Error> {
         let mut tx = SendQueue::<Bytes>::new();
         let accepted = self.request().and_then(|request| request.accept(options, &mut tx));
+        let deadline = self.deadline();
         if let Err(error) = accepted {
-            return Err(refuse(self.exchange, error, self.deadline).await);
+            return Err(refuse(self.exchange, error, deadline).await);
         }
         self.exchange.tx = tx;
-        self.exchange.flush().await?;
+        self.exchange.flush(deadline).await?;
         Ok(self.exchange.into_websocket(Role::Server, config))
     }
 
     /// Answers with any other response, waits until the client has it, and closes the transport: a page for a browser, a
-    /// redirection, a demand for credentials.
+    /// redirection, a demand for credentials. The client has as long to take it as it had for its request.
     ///
     /// # Errors
     ///
-    /// [`Error::Handshake`] for a response that cannot be sent; the client sees a status 500 then. [`Error::Io`] if the
-    /// transport failed.
+    /// [`Error::Handshake`] for a response that cannot be sent, and the client sees a status 500 then; and for a client that
+    /// does not take the response in time. [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
     /// Not to be continued: if the future is dropped, so is the transport.
     pub async fn respond(mut self, response: &Response<'_>) -> Result<(), Error> {
-        let mut tx = SendQueue::<Bytes>::new();
+        // The caller has the whole body in memory; another limit than that would help nobody.
+        let mut tx = SendQueue::<Bytes>::new().limit(usize::MAX);
         let queued = self.request().and_then(|request| request.respond(response, &mut tx));
+        let deadline = self.deadline();
         if let Err(error) = queued {
-            return Err(refuse(self.exchange, error, self.deadline).await);
+            return Err(refuse(self.exchange, error, deadline).await);
         }
         self.exchange.tx = tx;
-        self.exchange.flush().await?;
-        self.exchange.wind_up(self.deadline).await;
+        self.exchange.flush(deadline).await?;
+        self.exchange.wind_up(deadline).await;
         Ok(())
+    }
+
+    /// Until when the answer must be with the client, beginning now.
+    fn deadline(&self) -> Option<Instant> {
+        self.timeout.map(|timeout| self.exchange.timer.now() + timeout)
     }
 }
 

@@ -2,17 +2,22 @@
 //! it can be handed out side by side.
 
 use core::future::poll_fn;
+use core::mem::take;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{Connection, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction};
+use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction};
 
 use crate::error::Error;
 use crate::message::Message;
 use crate::timer::Timer;
+use crate::waiters::{Half, Waiters};
+
+/// How many bytes may wait in the queue.
+const QUEUE_LIMIT: usize = 1 << 20;
 
 /// The transport, the connection, its output, and its timer.
 #[derive(Debug)]
@@ -21,6 +26,7 @@ pub(crate) struct Driver<IO> {
     pub(crate) conn: Connection,
     pub(crate) tx: SendQueue<Bytes>,
     pub(crate) timer: Timer,
+    pub(crate) waiters: Waiters,
     /// A message that a `Sink` took and that found no room yet. Nothing is sent before it.
     pending: Option<Message>,
     /// The transport has bytes that it was not yet asked to flush.
@@ -42,8 +48,9 @@ impl<IO> Driver<IO> {
         Self {
             io,
             conn,
-            tx,
+            tx: tx.limit(QUEUE_LIMIT),
             timer,
+            waiters: Waiters::new(),
             pending: None,
             unflushed: false,
             shut_down: false,
@@ -102,6 +109,18 @@ impl<IO> Driver<IO> {
         }
     }
 
+    /// Begins the closing handshake behind everything that was taken. A message that waits in front of the full queue goes
+    /// into it now, whatever its limit: behind the Close frame there is no place for it.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        if let Some(message) = self.pending.take() {
+            self.tx = take(&mut self.tx).limit(usize::MAX);
+            // Anything but a full queue means that the connection is closing already.
+            let _ = self.queue(message);
+            self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
+        }
+        self.conn.close(self.timer.now(), code, reason)
+    }
+
     /// Why the connection failed, if it did and nobody was told yet.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         if self.told {
@@ -118,6 +137,7 @@ impl<IO> Driver<IO> {
         self.done = true;
         self.pending = None;
         self.tx = SendQueue::new();
+        self.waiters.wake();
     }
 
     /// The transport failed for good. After a Close frame of the peer that is how connections end.
@@ -138,6 +158,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.fail(error);
                 self.write_failed = true;
                 self.tx = SendQueue::new();
+                if self.eof {
+                    // Nothing is left to be read that would end the connection.
+                    let _ = self.conn.transport_failed();
+                }
+                self.waiters.wake();
             }
         }
         Poll::Ready(())
@@ -265,10 +290,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.done {
             return Poll::Ready(Err(SendError::Closing.into()));
         }
+        let waker = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(&waker);
         loop {
             self.check_deadlines(None);
             let written = self.poll_write(cx);
-            if self.told || self.failure.is_some() || self.conn.error().is_some() {
+            if self.told || self.write_failed || self.failure.is_some() || self.conn.error().is_some() {
                 return Poll::Ready(Err(self.take_error().unwrap_or(Error::Send(SendError::Closing))));
             }
             if written.is_ready() {

@@ -76,9 +76,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
         poll_fn(|cx| self.poll_receive_head(cx, handshake)).await
     }
 
-    /// Sends what is queued.
-    pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_flush(cx)).await
+    /// Sends what is queued, until `deadline` at the latest.
+    pub(crate) async fn flush(&mut self, deadline: Option<Instant>) -> Result<(), Error> {
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(flushed) = self.poll_flush(cx) {
+                    return Poll::Ready(Ok(flushed?));
+                }
+                if self.has_passed(deadline) {
+                    return Poll::Ready(Err(HandshakeError::Timeout.into()));
+                }
+                ready!(self.timer.poll(cx, deadline));
+            }
+        })
+        .await
     }
 
     /// Ends an exchange that comes to nothing: sends what is queued, shuts down the writing side, and waits for the
@@ -86,9 +97,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
     pub(crate) async fn wind_up(&mut self, deadline: Option<Instant>) {
         poll_fn(|cx| {
             loop {
-                let passed = deadline.is_some_and(|deadline| deadline <= self.timer.now());
+                let passed = self.has_passed(deadline);
                 // Whatever goes wrong here, there is nothing else to try.
-                if self.poll_end(cx).is_ready() || passed {
+                if self.poll_end(cx, deadline).is_ready() || passed {
                     return Poll::Ready(());
                 }
                 ready!(self.timer.poll(cx, deadline));
@@ -97,12 +108,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
         .await;
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn has_passed(&self, deadline: Option<Instant>) -> bool {
+        deadline.is_some_and(|deadline| deadline <= self.timer.now())
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
         ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
         loop {
             self.rx = RecvBuf::default();
-            if ready!(self.poll_read(cx))? == 0 {
+            // A client that sends faster than this reads must not keep it here.
+            if ready!(self.poll_read(cx))? == 0 || self.has_passed(deadline) {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -147,8 +163,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(self.rx.spare_mut());
+        let room = buf.remaining();
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
         let n = buf.filled().len();
+        if n > room {
+            return Poll::Ready(Err(crate::driver::lie("read", n, room)));
+        }
         self.rx.commit(n);
         Poll::Ready(Ok(n))
     }

@@ -93,6 +93,7 @@ mod socket;
 mod stream;
 mod timer;
 mod utf8_bytes;
+mod waiters;
 
 pub use accept::{IncomingRequest, accept, receive_request};
 pub use connect::{Accepted, connect, connect_over, connect_with};

@@ -74,7 +74,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// [`Error::Send`] for codes and reasons that cannot be sent, or if the connection is closing already.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        Ok(self.driver.conn.close(self.driver.timer.now(), code, reason)?)
+        Ok(self.driver.close(code, reason)?)
     }
 
     /// Waits until everything that was queued is with the transport.

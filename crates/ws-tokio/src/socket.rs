@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::timer::Timer;
+use crate::waiters::Half;
 
 /// A WebSocket over any `AsyncRead + AsyncWrite`.
 ///
@@ -112,7 +113,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Safe: no event is lost if the future is dropped before it is ready.
     pub async fn next(&mut self) -> Result<Option<(Event<'_>, Reply<'_, IO>)>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive(cx)).await?;
+        let ready = poll_fn(|cx| self.poll_receive(cx, Half::Receive)).await?;
         Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
     }
 
@@ -200,7 +201,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Safe: the closing handshake has begun when this is first polled, and goes on with the next call that receives.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        match self.driver.conn.close(self.driver.timer.now(), code, reason) {
+        match self.driver.close(code, reason) {
             Ok(()) | Err(SendError::Closing) => {}
             Err(error) => return Err(error.into()),
         }
@@ -228,9 +229,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         poll_fn(|cx| self.poll_drain(cx)).await
     }
 
-    /// Receives, and discards, until the connection is over.
+    /// Receives, and discards, until the connection is over; on behalf of the half that sends.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while core::task::ready!(self.poll_receive(cx)?).is_some() {}
+        while core::task::ready!(self.poll_receive(cx, Half::Send)?).is_some() {}
         Poll::Ready(Ok(()))
     }
 
@@ -240,7 +241,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
 
     /// What everything that receives comes down to: gives an event from the buffer if there is one; writes what is
     /// queued if not; reads; and serves the deadlines.
-    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        half: Half,
+    ) -> Poll<Result<Option<Ready>, Error>> {
         let Self { rx, driver } = self;
         if driver.done {
             return Poll::Ready(Ok(None));
@@ -250,11 +255,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
             // An error is sticky; it is told when the connection is wound up and the peer knows it.
             if let Ok(Some(ready)) = driver.conn.poll_receive(driver.timer.now(), rx) {
                 if driver.conn.should_transmit() {
+                    let waker = driver.waiters.register(half, cx);
+                    let cx = &mut Context::from_waker(&waker);
                     // Pongs are waiting in numbers: let them out before they have to replace each other.
                     let _ = driver.poll_write(cx);
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
+            let waker = driver.waiters.register(half, cx);
+            let cx = &mut Context::from_waker(&waker);
             // Nothing to answer is left, so this is when the answers go out: together.
             let _ = driver.poll_write(cx);
             if driver.poll_wind_up(cx).is_ready() {
