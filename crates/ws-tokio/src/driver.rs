@@ -9,7 +9,9 @@ use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction};
+use ws_proto::{
+    CloseCode, Connection, Kind, MAX_SLICES, Outbound, RecvBuf, SendError, SendQueue, TransportAction,
+};
 
 use crate::error::Error;
 use crate::message::Message;
@@ -119,6 +121,12 @@ impl<IO> Driver<IO> {
             self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
         }
         self.conn.close(self.timer.now(), code, reason)
+    }
+
+    /// How many bytes were taken and are not yet with the transport.
+    pub(crate) fn buffered_amount(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |message| message.payload().len());
+        Outbound::buffered_amount(&self.tx).saturating_add(pending)
     }
 
     /// Why the connection failed, if it did and nobody was told yet.

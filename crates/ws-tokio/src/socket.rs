@@ -58,9 +58,9 @@ impl<IO> WebSocket<IO> {
         Self { rx, driver: Driver::new(io, conn, tx, timer) }
     }
 
-    /// How many bytes were queued and are not yet with the transport.
+    /// How many bytes of messages were queued and are not yet with the transport, what was added to frame them included.
     pub fn buffered_amount(&self) -> usize {
-        ws_proto::Outbound::buffered_amount(&self.driver.tx)
+        self.driver.buffered_amount()
     }
 
     /// The connection, for everything that it can be asked: its state, both close codes, its error.
