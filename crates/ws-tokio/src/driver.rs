@@ -10,7 +10,8 @@ use std::io;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{
-    CloseCode, Connection, Instant, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction,
+    CloseCode, Connection, Instant, Kind, MAX_SLICES, Outbound, RecvBuf, SendError, SendQueue,
+    TransportAction,
 };
 
 use crate::error::Error;
@@ -140,6 +141,22 @@ impl<IO> Driver<IO> {
 
     pub(crate) fn abort_message(&mut self) {
         self.conn.abort_message(self.timer.now());
+    }
+
+    /// Queues a message if there is room for it, and for what waits in front of the queue.
+    pub(crate) fn try_send(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+        if self.pending.is_some() { Err((SendError::Full, message)) } else { self.queue(message) }
+    }
+
+    /// How many messages were taken and are not yet with the transport.
+    pub(crate) fn queued_messages(&self) -> usize {
+        Outbound::queued_messages(&self.tx) + usize::from(self.pending.as_ref().is_some_and(Message::is_data))
+    }
+
+    /// How many bytes were taken and are not yet with the transport.
+    pub(crate) fn buffered_amount(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |message| message.payload().len());
+        Outbound::buffered_amount(&self.tx).saturating_add(pending)
     }
 
     /// Why the connection failed, if it did and nobody was told yet.

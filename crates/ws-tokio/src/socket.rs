@@ -65,9 +65,14 @@ impl<IO> WebSocket<IO> {
         Self { rx, driver: Driver::new(io, conn, tx, timer) }
     }
 
-    /// How many bytes were queued and are not yet with the transport.
+    /// How many bytes of messages were queued and are not yet with the transport, what was added to frame them included.
     pub fn buffered_amount(&self) -> usize {
-        ws_proto::Outbound::buffered_amount(&self.driver.tx)
+        self.driver.buffered_amount()
+    }
+
+    /// How many messages were queued and are not yet with the transport, the one that is partly there included.
+    pub fn queued_messages(&self) -> usize {
+        self.driver.queued_messages()
     }
 
     /// The connection, for everything that it can be asked: its state, both close codes, its error.
@@ -254,6 +259,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         self.reply().send_owned(message).await
+    }
+
+    /// Queues a message if there is room for it now; else it comes back.
+    ///
+    /// It goes out when the connection next waits for anything.
+    ///
+    /// # Errors
+    ///
+    /// `SendError::Full` if more than 1 MiB would wait; any other if it cannot be sent at all.
+    pub fn try_send(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+        self.driver.try_send(message)
     }
 
     /// Sends a part of a message, `fin` with the last: queues it, and waits only while the queue is full. Other messages

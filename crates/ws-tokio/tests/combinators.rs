@@ -67,6 +67,7 @@ async fn send_all_goes_out_and_a_sink_that_is_full_takes_no_more() {
         // One fills the queue, one waits before it.
         server.start_send_unpin(Message::binary(vec![0; 1 << 20])).unwrap();
     }
+    assert!(server.buffered_amount() >= 2 << 20);
     let refused = server.start_send_unpin(Message::text("one too many"));
     assert!(matches!(refused, Err(Error::Send(SendError::Full))));
 }
@@ -178,4 +179,45 @@ async fn a_failed_write_of_one_half_ends_the_other() {
     let received = timeout(LIMIT, receiving).await.expect("the half that receives was not woken").unwrap();
     assert!(received.is_empty(), "{received:?}");
     drop(raw);
+}
+
+/// Both halves of both ends at once, on several threads, over TCP: nobody is left sleeping.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn four_halves_on_several_threads_keep_each_other_awake() {
+    const MESSAGES: u32 = 3000;
+    let mut conversations = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let (a, b) = support::tcp_pair().await;
+        let (mut sink, stream) = client(a, quiet()).split();
+        let (server_sink, server_stream) = server(b, quiet()).split();
+        conversations.spawn(async move {
+            let data = server_stream.try_filter(|message| future::ready(message.is_data()));
+            // Its peer goes without a Close frame.
+            let error = data.forward(server_sink).await.unwrap_err();
+            assert!(matches!(error, Error::Connection(ws_proto::Error::UnexpectedEof)), "{error:?}");
+        });
+        conversations.spawn(async move {
+            for n in 0..MESSAGES {
+                let size = 4 + (n as usize * 37) % 3000;
+                let mut payload = n.to_be_bytes().to_vec();
+                payload.resize(size, 0);
+                sink.send(Message::binary(payload)).await.unwrap();
+            }
+            sink.send(Message::text("!end")).await.unwrap();
+        });
+        conversations.spawn(async move {
+            let mut stream = stream;
+            for n in 0..MESSAGES {
+                let Some(Ok(Message::Binary(payload))) = stream.next().await else { panic!("message {n}") };
+                assert_eq!(payload[..4], n.to_be_bytes());
+            }
+            assert!(matches!(stream.next().await, Some(Ok(Message::Text(_)))));
+        });
+    }
+    let all = async {
+        while let Some(result) = conversations.join_next().await {
+            result.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(30), all).await.expect("somebody sleeps");
 }

@@ -179,6 +179,30 @@ async fn bytes_are_no_proof_of_life() {
     }
 }
 
+/// The ping has to wait for the end of the message, and the peer for the ping.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_long_for_a_large_message_is_alive() {
+    let (raw, io) = tokio::io::duplex(4096);
+    let mut ws = server(io, Config::default());
+    let (mut reader, mut writer) = tokio::io::split(raw);
+    let peer = tokio::spawn(async move {
+        let mut left = (1 << 20) + 10;
+        while left > 0 {
+            sleep(Duration::from_millis(400)).await;
+            left -= (&mut reader).take(left).read(&mut [0; 4096]).await.unwrap() as u64;
+        }
+        let (opcode, payload) = read_frame(&mut reader).await.unwrap().unwrap();
+        assert_eq!(opcode, PING);
+        writer.write_all(&[masked(PONG, &payload), masked(TEXT, b"got it")].concat()).await.unwrap();
+    });
+    let begun = Instant::now();
+    ws.feed(Message::binary(vec![0; 1 << 20])).await.unwrap();
+    assert!(matches!(ws.recv().await.unwrap(), Some(Message::Pong(_))));
+    assert_eq!(ws.recv().await.unwrap(), Some(Message::text("got it")));
+    assert!(begun.elapsed() > secs(100));
+    peer.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pong_that_answers_no_ping_of_ours_is_no_proof_of_life() {
     let (mut raw, io) = tokio::io::duplex(1024);

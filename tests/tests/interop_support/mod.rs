@@ -10,6 +10,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+mod mio_server;
 mod tokio_server;
 
 use std::ffi::OsString;
@@ -31,18 +32,23 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// The largest message that a server takes.
 pub(crate) const MAX_MESSAGE: usize = 4 << 20;
 
+/// The page that drives the echo page, for a browser that nobody sits at.
+const BROWSER: &str = include_str!("../../interop/browser.html");
+
 /// One of our servers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Server {
+    Mio,
     Tokio,
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 1] = [Self::Tokio];
+    pub(crate) const ALL: [Self; 2] = [Self::Mio, Self::Tokio];
 
     /// Starts it on a free port of the loopback interface.
     pub(crate) async fn start(self) -> RunningServer {
         match self {
+            Self::Mio => mio_server::start(),
             Self::Tokio => tokio_server::start().await,
         }
     }

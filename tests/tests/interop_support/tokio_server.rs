@@ -8,9 +8,7 @@ use ws_proto::handshake::{AcceptOptions, HandshakeLimits, Response};
 use ws_proto::{CloseCode, Config, Event, Message};
 use ws_tokio::{Error, WebSocket, receive_request};
 
-use super::{MAX_MESSAGE, Report, RunningServer};
-
-const BROWSER: &str = include_str!("../../interop/browser.html");
+use super::{BROWSER, MAX_MESSAGE, Report, RunningServer};
 
 pub(super) async fn start() -> RunningServer {
     let (reporter, reports) = mpsc::unbounded_channel();
