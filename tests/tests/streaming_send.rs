@@ -653,9 +653,9 @@ fn a_close_while_a_source_is_unfinished_goes_behind_what_it_gave_and_asks_it_for
         end.pull(&mut source).unwrap();
         let mut said = end.transmit(2);
         if now {
-            end.close_now(1000, "").unwrap()
+            end.close_now(1000, "").unwrap();
         } else {
-            end.close(1000, "").unwrap()
+            end.close(1000, "").unwrap();
         }
         assert_eq!(end.pull(&mut source), Err(SendError::Closing));
         assert_eq!(end.write("x"), Err(SendError::Closing));
