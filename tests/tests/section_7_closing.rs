@@ -59,9 +59,10 @@ fn section_7_4_codes_can_be_sent_exactly_where_the_registry_allows_them() {
 
 #[test]
 fn section_5_5_1_the_body_is_empty_or_a_code_and_text() {
-    let long = "r".repeat(123);
     // The body, what is reported, the error, and the answer.
-    let table: &[(Vec<u8>, Option<Seen>, Option<Error>, Frame)] = &[
+    type Row = (Vec<u8>, Option<Seen>, Option<Error>, Frame);
+    let long = "r".repeat(123);
+    let table: &[Row] = &[
         (vec![], Some(Seen::close(1005, "")), None, empty_close()),
         (vec![3], None, Some(P::CloseBodyTooShort.into()), close(1002)),
         (vec![0], None, Some(P::CloseBodyTooShort.into()), close(1002)),
@@ -108,7 +109,7 @@ fn section_7_1_7_behind_a_violation_valid_frames_are_ignored_and_one_close_goes_
             let role = if is_server { Role::Server } else { client_role() };
             let mut end = Endpoint::with(role, config, Vec::new(), SendBuf::new(Vec::new()));
             end.hear(&[text("before")]);
-            let mut bytes = wire(&[violation.clone()], is_server);
+            let mut bytes = wire(core::slice::from_ref(&violation), is_server);
             bytes.extend(wire(&behind, is_server));
             end.hear_bytes(&bytes);
             let error = end.error();

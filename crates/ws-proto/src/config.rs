@@ -105,7 +105,8 @@ impl Config {
         self
     }
 
-    /// Closes the connection with 1001 when no data frame arrives for this long. Pings and pongs do not count.
+    /// Closes the connection with 1001 when no data frame arrives for this long. Pings and pongs do not count; nor does the
+    /// payload of a frame that has begun, unless it is received in pieces, each of which is data to the application.
     ///
     /// Default: `None`. Many applications are silent for hours; whether the peer is alive is what pings find out.
     #[must_use]

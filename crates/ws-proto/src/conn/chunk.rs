@@ -1,7 +1,7 @@
 //! Receiving messages in pieces.
 
-use super::Connection;
 use super::recv::NextFrame;
+use super::{Connection, Timer};
 use crate::buf::recv::RecvBuf;
 use crate::buf::storage::Storage;
 use crate::error::Error;
@@ -91,6 +91,7 @@ impl Connection {
                 && let Some(piece) = self.take_piece(rx)
             {
                 // Also before a fault, which is noticed again by the next call.
+                self.start_timer(Timer::Idle, now);
                 return Ok(Some(ReadyChunkKind::Other(piece).into()));
             }
             taken?;

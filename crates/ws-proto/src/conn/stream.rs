@@ -166,8 +166,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues as much of `bytes` as there is room for as the next piece of the message, and says how much that was: at
-    /// least one byte of any.
+    /// Queues as much of `bytes` as there is room for, and as one frame of `Config::fragment_size` takes, as the next piece of
+    /// the message, and says how much that was: at least one byte of any.
     ///
     /// # Errors
     ///
