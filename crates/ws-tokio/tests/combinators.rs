@@ -37,7 +37,7 @@ async fn a_stream_ends_after_the_close_and_stays_ended() {
     let closing = tokio::spawn(async move { client.close(CloseCode::NORMAL, "bye").await });
     let messages: Vec<_> = server.by_ref().collect().await;
     assert!(matches!(&messages[..], [Ok(message)] if *message == close_message(1000, "bye")));
-    assert!(futures_util::StreamExt::next(&mut server).await.is_none());
+    assert!(StreamExt::next(&mut server).await.is_none());
     closing.await.unwrap().unwrap();
 }
 
@@ -188,8 +188,8 @@ async fn four_halves_on_several_threads_keep_each_other_awake() {
     let mut conversations = tokio::task::JoinSet::new();
     for _ in 0..3 {
         let (a, b) = support::tcp_pair().await;
-        let (mut sink, stream) = client(a, quiet()).split();
-        let (server_sink, server_stream) = server(b, quiet()).split();
+        let (mut sink, stream) = StreamExt::split(client(a, quiet()));
+        let (server_sink, server_stream) = StreamExt::split(server(b, quiet()));
         conversations.spawn(async move {
             let data = server_stream.try_filter(|message| future::ready(message.is_data()));
             // Its peer goes without a Close frame.
