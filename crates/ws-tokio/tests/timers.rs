@@ -398,3 +398,15 @@ async fn deadlines_are_kept_between_calls_too() {
     let error = timeout(secs(10), ws.recv()).await.unwrap().unwrap_err();
     assert!(is_timeout(&error, TimeoutReason::Idle), "{error:?}");
 }
+
+/// The one timer is set to the next ping already when the nearer deadline begins.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_is_nearer_than_the_one_waited_for_is_kept() {
+    let (_raw, io) = tokio::io::duplex(4096);
+    let mut ws = server(io, Config::default());
+    assert!(timeout(secs(1), ws.recv()).await.is_err());
+    let begun = Instant::now();
+    let error = ws.close(CloseCode::NORMAL, "").await.unwrap_err();
+    assert!(is_timeout(&error, TimeoutReason::Close), "{error:?}");
+    assert_eq!(begun.elapsed().as_secs(), 10);
+}
