@@ -231,16 +231,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 }
                 transmit.advance(written);
                 self.unflushed = true;
+                // There may be room now, and whoever waits for that need not wait for the whole queue.
+                self.place_pending();
             }
-            // There is room now for what waited in front of the queue.
-            match self.pending.take().map(|message| self.queue(message)) {
-                None => break,
-                Some(Err((SendError::Full, message))) => {
-                    self.pending = Some(message);
-                    break;
-                }
-                // The connection began to close in between; what it refuses now is lost as what it queued is.
-                Some(_) => {}
+            // A ping finds room only when the pings before it are out.
+            if !self.place_pending() {
+                break;
             }
         }
         if self.unflushed {
@@ -248,6 +244,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Moves what waits in front of the queue into it, if there is room now; says whether it did.
+    fn place_pending(&mut self) -> bool {
+        let Some(message) = self.pending.take() else { return false };
+        match self.queue(message) {
+            Err((SendError::Full, message)) => {
+                self.pending = Some(message);
+                false
+            }
+            // If the connection began to close in between, what it refuses now is lost as what it had queued is.
+            _ => true,
+        }
     }
 
     /// Reads once. `Ready` if that brought something, be it the end.

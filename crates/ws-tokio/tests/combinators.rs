@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt, TryStreamExt, future};
+use futures_util::{SinkExt, StreamExt, TryStreamExt, future};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{sleep, timeout};
 use ws_proto::{CloseCode, SendError};
@@ -76,9 +76,9 @@ async fn send_all_goes_out_and_a_sink_that_is_full_takes_no_more() {
 async fn a_sink_that_closes_says_1000_and_takes_nothing_more() {
     let (mut client, mut server) = pair(quiet());
     let receiving = tokio::spawn(async move { support::recv_all(&mut client).await.0 });
-    futures_util::SinkExt::close(&mut server).await.unwrap();
+    SinkExt::close(&mut server).await.unwrap();
     assert!(matches!(
-        futures_util::SinkExt::send(&mut server, Message::text("late")).await,
+        SinkExt::send(&mut server, Message::text("late")).await,
         Err(Error::Send(SendError::Closing))
     ));
     assert_eq!(receiving.await.unwrap(), [close_message(1000, "")]);
@@ -220,4 +220,21 @@ async fn four_halves_on_several_threads_keep_each_other_awake() {
         }
     };
     timeout(Duration::from_secs(30), all).await.expect("somebody sleeps");
+}
+
+#[tokio::test]
+async fn a_sink_is_ready_when_there_is_room_and_not_only_when_all_is_gone() {
+    let (mut peer, io) = tokio::io::duplex(64 << 10);
+    let mut ws = server(io, quiet());
+    // One message fills the queue far beyond the pipe, the next waits in front of it.
+    SinkExt::feed(&mut ws, Message::binary(vec![0; 900 << 10])).await.unwrap();
+    SinkExt::feed(&mut ws, Message::binary(vec![0; 200 << 10])).await.unwrap();
+    let mut third = core::pin::pin!(SinkExt::feed(&mut ws, Message::text("third")));
+    assert!(futures_util::poll!(third.as_mut()).is_pending());
+    let mut some = vec![0; 200 << 10];
+    let mut read = 0;
+    while futures_util::poll!(third.as_mut()).is_pending() {
+        read += tokio::io::AsyncReadExt::read(&mut peer, &mut some).await.unwrap();
+        assert!(read < 400 << 10, "the sink waits for the whole queue");
+    }
 }
