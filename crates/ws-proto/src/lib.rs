@@ -102,6 +102,8 @@ mod error;
 mod event;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+#[cfg(feature = "alloc")]
+mod outcome;
 mod rsv;
 mod time;
 mod utf8;
@@ -118,6 +120,8 @@ pub use config::Config;
 pub use conn::{Connection, Pull, Pulled, Role, Source, State, Transmit, TransportAction};
 pub use error::{Error, ProtocolError, SendError, TimeoutReason};
 pub use event::{Chunk, CloseFrame, Event, FrameHeader, Kind, Message, Ready, ReadyChunk};
+#[cfg(feature = "alloc")]
+pub use outcome::{Ending, Outcome, Side};
 pub use rsv::Rsv;
 #[cfg(feature = "std")]
 pub use time::Clock;

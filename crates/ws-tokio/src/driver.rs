@@ -10,8 +10,8 @@ use std::io;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{
-    CloseCode, Connection, Instant, Kind, MAX_SLICES, Outbound, RecvBuf, SendError, SendQueue,
-    TransportAction,
+    CloseCode, CloseFrame, Connection, Ending, Event, Instant, Kind, MAX_SLICES, Outbound, Outcome, Ready,
+    ReadyChunk, RecvBuf, SendError, SendQueue, TransportAction,
 };
 
 use crate::error::Error;
@@ -42,6 +42,8 @@ pub(crate) struct Driver<IO> {
     write_failed: bool,
     /// Whoever uses this was told the error.
     told: bool,
+    /// What there is to tell of the end.
+    pub(crate) ending: Ending<Error>,
     /// The connection is wound up.
     pub(crate) done: bool,
 }
@@ -61,6 +63,7 @@ impl<IO> Driver<IO> {
             failure: None,
             write_failed: false,
             told: false,
+            ending: Ending::new(),
             done: false,
         }
     }
@@ -92,7 +95,11 @@ impl<IO> Driver<IO> {
             Message::Pong(payload) => conn.pong(&payload).map_err(|error| (error, Message::Pong(payload))),
             Message::Close(frame) => {
                 let now = self.timer.now();
-                conn.close(now, frame.code, &frame.reason).map_err(|error| (error, Message::Close(frame)))
+                match conn.close(now, frame.code, &frame.reason) {
+                    Ok(()) => self.ending.keep_local(frame.code, &frame.reason),
+                    Err(error) => return Err((error, Message::Close(frame))),
+                }
+                Ok(())
             }
         }
     }
@@ -121,7 +128,26 @@ impl<IO> Driver<IO> {
             let _ = self.queue(message);
             self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
         }
-        self.conn.close(self.timer.now(), code, reason)
+        self.conn.close(self.timer.now(), code, reason)?;
+        self.ending.keep_local(code, reason);
+        Ok(())
+    }
+
+    /// Begins the closing handshake in front of everything that was taken, which is dropped.
+    pub(crate) fn close_now(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let result = self.conn.close_now(self.timer.now(), code, reason);
+        if let Ok(()) | Err(SendError::Closing) = result {
+            self.pending = None;
+        }
+        if result.is_ok() {
+            self.ending.keep_local(code, reason);
+        }
+        result
+    }
+
+    /// How it ended; `None` as long as it has not.
+    pub(crate) fn outcome(&self) -> Option<Outcome<'_, Error>> {
+        self.done.then(|| self.ending.outcome(&self.conn))
     }
 
     pub(crate) fn begin_message(&mut self, kind: Kind) -> Result<(), SendError> {
@@ -167,6 +193,9 @@ impl<IO> Driver<IO> {
         let failure = self.failure.take().map(Error::Io);
         let error = failure.or_else(|| self.conn.error().map(Error::Connection));
         self.told = error.is_some();
+        if let Some(error) = &error {
+            self.ending.keep_error(error.duplicate());
+        }
         error
     }
 
@@ -304,7 +333,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// What everything that receives comes down to: gives an event from the buffer if `receive` finds one; writes what is
     /// queued if not; reads; and serves the deadlines.
-    pub(crate) fn poll_receive<R>(
+    pub(crate) fn poll_receive<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
         half: Half,
@@ -324,6 +353,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.waiters.wake();
             }
             if let Some(ready) = ready {
+                if let Some(frame) = ready.close_frame(rx) {
+                    self.ending.keep_peer(frame, &self.conn);
+                }
                 if self.conn.should_transmit() {
                     let waker = self.waiters.register(half, cx);
                     // Pongs are waiting in numbers: let them out before they have to replace each other.
@@ -355,7 +387,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         loop {
             self.check_deadlines(None);
             let now = self.timer.now();
-            while let Ok(Some(_)) = self.conn.poll_receive_control(now, rx) {}
+            while let Ok(Some(ready)) = self.conn.poll_receive_control(now, rx) {
+                if let Some(frame) = ready.close_frame(rx) {
+                    self.ending.keep_peer(frame, &self.conn);
+                }
+            }
             let _ = self.poll_write(cx);
             if self.is_failed() || self.done {
                 return Poll::Ready(self.take_error().unwrap_or(Error::Send(SendError::Closing)));
@@ -423,6 +459,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             }
             ready!(self.timer.poll(cx, self.conn.poll_timeout()));
         }
+    }
+}
+
+/// What receiving gives, whole messages or pieces.
+pub(crate) trait AnyReady: Copy {
+    /// The peer's Close frame, if it is that.
+    fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>>;
+}
+
+impl AnyReady for Ready {
+    fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
+        if let Event::Close(frame) = self.event(rx) { Some(frame) } else { None }
+    }
+}
+
+impl AnyReady for ReadyChunk {
+    fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
+        if let Event::Close(frame) = self.event(rx) { Some(frame) } else { None }
     }
 }
 

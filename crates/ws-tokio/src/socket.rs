@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    Chunk, CloseCode, Config, Connection, Event, Kind, Ready, ReadyChunk, RecvBuf, Role, SendError, SendQueue,
+    Chunk, CloseCode, Config, Connection, Event, Kind, Outcome, Ready, ReadyChunk, RecvBuf, Role, SendError,
+    SendQueue,
 };
 
 use crate::driver::Driver;
@@ -78,6 +79,12 @@ impl<IO> WebSocket<IO> {
     /// The connection, for everything that it can be asked: its state, both close codes, its error.
     pub const fn connection(&self) -> &Connection {
         &self.driver.conn
+    }
+
+    /// How the connection ended, all in one: who closed it, both codes and reasons, and the error. `None` as long as it has
+    /// not: it is there when [`next`](Self::next) or [`recv`](Self::recv) has given `None` or an error.
+    pub fn outcome(&self) -> Option<Outcome<'_, Error>> {
+        self.driver.outcome()
     }
 
     /// The transport.
@@ -330,7 +337,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// As for [`close`](Self::close).
     pub async fn close_now(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        match self.driver.conn.close_now(self.driver.timer.now(), code, reason) {
+        match self.driver.close_now(code, reason) {
             Ok(()) | Err(SendError::Closing) => {}
             Err(error) => return Err(error.into()),
         }

@@ -11,7 +11,7 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{Chunk, CloseCode, Connection, Event, Kind, ReadyChunk, RecvBuf, SendError, State};
 
-use crate::driver::Driver;
+use crate::driver::{AnyReady, Driver};
 use crate::error::Error;
 use crate::message::Message;
 use crate::message_reader::{self, MessageReader, ReceiveChunks};
@@ -134,7 +134,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
         Ok(self.next().await?.map(Message::from))
     }
 
-    fn poll_receive<R>(
+    fn poll_receive<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
         receive: impl Fn(
