@@ -258,7 +258,7 @@ fn a_source_that_fails_closes_with_1011_behind_what_it_gave() {
 }
 
 #[test]
-fn a_source_that_fails_before_its_first_piece_leaves_the_connection_as_it_was() {
+fn a_source_that_fails_before_its_first_piece_ends_the_connection_with_1011_as_well() {
     for step in
         [Step::Failed, Step::Lie { last: false }, Step::Lie { last: true }, last(b"\xff"), last(b"\xe2")]
     {
@@ -268,10 +268,10 @@ fn a_source_that_fails_before_its_first_piece_leaves_the_connection_as_it_was() 
         assert_eq!(error, Ok(Pulled::Pending));
         let error = end.pull(&mut Script::new([step])).unwrap_err();
         assert!(matches!(error, SendError::SourceFailed | SendError::InvalidUtf8));
-        assert!(idle(&end) && !end.conn.is_message_in_progress());
-        assert_eq!((end.conn.state(), end.conn.local_close()), (State::Open, None));
-        end.send_text("next").unwrap();
-        assert_eq!(end.say(), [text("next")]);
+        assert!(!end.conn.is_message_in_progress());
+        assert_eq!(end.conn.local_close(), Some(CloseCode::INTERNAL_ERROR));
+        assert_eq!(end.send_text("next"), Err(SendError::Closing));
+        assert_eq!(end.say(), [close(1011)]);
     }
 }
 
@@ -877,6 +877,11 @@ impl Model {
         self.closing |= self.open.take().is_some_and(|(_, _, has_frames)| has_frames);
     }
 
+    fn fail_source(&mut self) {
+        self.open = None;
+        self.closing = true;
+    }
+
     fn ends_inside_a_character(&self, more: &[u8]) -> bool {
         let Some((Kind::Text, bytes, _)) = &self.open else { return false };
         core::str::from_utf8(&[bytes, more].concat()).is_err()
@@ -984,12 +989,12 @@ fn act<O: Outbound>(end: &mut Endpoint<Vec<u8>, O>, model: &mut Model, op: &Op, 
                 }
                 (Ok(_), Err(SendError::SourceFailed)) => {
                     assert!(matches!(give, Give::Failed | Give::Lie));
-                    model.give_up();
+                    model.fail_source();
                 }
                 (Ok(_), Err(SendError::InvalidUtf8)) => {
                     assert!(matches!(give, Give::Last(_)));
                     assert!(model.ends_inside_a_character(&content(kind, from, n)));
-                    model.give_up();
+                    model.fail_source();
                 }
                 (Ok(_), Err(error)) => {
                     full(error, false);

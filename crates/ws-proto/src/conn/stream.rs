@@ -95,7 +95,7 @@ impl<F: FnMut(&mut [u8]) -> Pull> Source for F {
 pub enum Pull {
     /// So many bytes, and there may be more. None at all counts as [`Pending`](Self::Pending).
     Data(usize),
-    /// It failed: the message cannot be finished. If a part of it was queued, the connection closes with 1011.
+    /// It failed: the message cannot be finished, and the connection closes with 1011.
     Failed,
     /// So many bytes, possibly none, and they are the last.
     Last(usize),
@@ -214,9 +214,9 @@ impl Connection {
     /// # Errors
     ///
     /// `Full`, `MessageTooBig`, `NoMessage` or `Closing` as for [`write_message`](Self::write_message); the source was not
-    /// asked then. `SourceFailed` if the source
-    /// failed or claimed more than it was offered, and `InvalidUtf8` if it gave what is no text: the message is given up as
-    /// by [`abort_message`](Self::abort_message), and so is the connection with 1011 if any of it was queued.
+    /// asked then. `SourceFailed` if the source failed or claimed more than it was offered, and `InvalidUtf8` if it gave what
+    /// is no text: the message is given up, and the connection closes with 1011, whether any of the message was queued or
+    /// not. Who wants to go on gives up with [`abort_message`](Self::abort_message) before the first piece.
     pub fn pull_message<O: Outbound, S: Source + ?Sized>(
         &mut self,
         now: Instant,
@@ -271,7 +271,11 @@ impl Connection {
                 self.outgoing.unfinished = Some(Unfinished { has_frames: true, ..unfinished });
             }
             Ok(Pulled::Pending) => {}
-            Err(_) => self.abort_message(now),
+            Err(_) => {
+                self.outgoing.unfinished = None;
+                // If it closes already, that is as good.
+                let _ = self.close(now, CloseCode::INTERNAL_ERROR, "");
+            }
         }
         result
     }
