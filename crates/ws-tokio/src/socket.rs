@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    Chunk, CloseCode, Config, Connection, Event, Kind, Outcome, Ready, ReadyChunk, RecvBuf, Role, SendError,
-    SendQueue,
+    Chunk, CloseCode, Config, Connection, Event, Kind, Outcome, Ready, ReadyChunk, RecvBuf, Role, Rsv,
+    SendError, SendQueue,
 };
 
 use crate::driver::Driver;
@@ -291,6 +291,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// If the future is dropped before it is ready, the part is not queued.
     pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
         self.reply().send_fragment(kind, bytes, fin).await
+    }
+
+    /// Queues a message with reserved bits. See [`Reply::send_with_rsv`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Reply::send_with_rsv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued.
+    pub async fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), Error> {
+        self.reply().send_with_rsv(rsv, kind, payload).await
     }
 
     /// Waits until everything that was queued is with the transport.

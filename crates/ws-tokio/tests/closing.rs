@@ -442,3 +442,24 @@ async fn the_outcome_of_a_failure_has_the_error_and_the_code_that_went_out() {
     assert_eq!((outcome.code(), outcome.clean), (CloseCode::ABNORMAL, false));
     assert!(matches!(outcome.error, Some(Error::Connection(ws_proto::Error::Protocol(_)))));
 }
+
+#[tokio::test]
+async fn without_automatic_answers_pongs_and_the_close_are_left_to_the_application() {
+    let (mut peer, io) = tokio::io::duplex(1 << 16);
+    let mut ws = server(io, quiet().automatic_pong(false).automatic_close(false));
+    peer.write_all(&masked(PING, b"?")).await.unwrap();
+    peer.write_all(&masked(CLOSE, &close_body(4000, "theirs"))).await.unwrap();
+    let (event, mut reply) = ws.next().await.unwrap().unwrap();
+    assert_eq!(event, Event::Ping(b"?"));
+    reply.send_owned(Message::Pong("!".into())).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(close_message(4000, "theirs")));
+    let (ended, ()) = tokio::join!(ws.close(CloseCode::from(4001), "ours"), async {
+        assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (PONG, b"!".to_vec()));
+        assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (CLOSE, close_body(4001, "ours")));
+        peer.shutdown().await.unwrap();
+    });
+    ended.unwrap();
+    let outcome = ws.outcome().unwrap();
+    assert_eq!(outcome.closed_by, Some(Side::Peer));
+    assert_eq!((outcome.local.unwrap().reason, outcome.peer.unwrap().reason), ("ours", "theirs"));
+}
