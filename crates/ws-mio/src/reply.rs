@@ -50,6 +50,19 @@ impl<'ws> Reply<'ws> {
         self.connection.send_owned(self.tx, kind, payload)
     }
 
+    /// Queues a message that `source` gives piece by piece: see [`WebSocket::send_source`](crate::WebSocket::send_source).
+    ///
+    /// # Errors
+    ///
+    /// As there: within the send limit, also for the first message. The source comes back.
+    pub fn send_source<S: Source + Send + 'static>(
+        &mut self,
+        kind: Kind,
+        source: S,
+    ) -> Result<(), (SendError, S)> {
+        self.output.send_source(Rsv::NONE, kind, source)
+    }
+
     /// Queues a ping. The answer is `Event::Pong` with the same payload.
     ///
     /// # Errors
