@@ -133,6 +133,52 @@ fn keepalive_that_finds_no_room_goes_out_as_soon_as_there_is_and_is_not_answered
     assert_eq!(end.conn.error(), Some(Error::Timeout(TimeoutReason::Pong)), "the guess proved nothing");
 }
 
+/// A ping waits for the end of the frame that is on its way, and the peer cannot answer before it has come. As long as
+/// output moves that is no fault of the peer's.
+#[test]
+fn keepalive_does_not_count_the_time_that_the_ping_waits_behind_output_that_moves() {
+    for is_server in [true, false] {
+        let config = Config::default();
+        let mut end = if is_server { Endpoint::server_with(config) } else { Endpoint::client_with(config) };
+        end.send_binary(&[0; 1000]).unwrap();
+        let mut bytes = Vec::new();
+        for second in 0..100 {
+            end.time(at(second));
+            assert_eq!(end.conn.error(), None, "after {second} s");
+            bytes.extend(end.transmit(10));
+        }
+        end.now = at(100);
+        assert_eq!(end.conn.poll_timeout(), Some(at(119)), "20 s after the last that moved");
+        bytes.extend(end.say_bytes());
+        end.conn.ping(b"mine").unwrap();
+        bytes.extend(end.say_bytes());
+        let sent = ws_tests::frames(&bytes, !is_server);
+        assert_eq!(sent.len(), 3);
+        assert_eq!(sent[1].opcode, 9);
+        // From here on only the answer counts.
+        assert_eq!(end.conn.poll_timeout(), Some(at(120)));
+        end.time(at(110));
+        end.conn.ping(b"mine").unwrap();
+        end.send_text("more").unwrap();
+        end.say();
+        assert_eq!(end.conn.poll_timeout(), Some(at(120)));
+        end.hear(&[pong(&sent[1].payload)]);
+        assert_eq!(end.conn.poll_timeout(), Some(at(130)));
+    }
+}
+
+#[test]
+fn keepalive_counts_the_time_that_output_does_not_move() {
+    let mut end = Endpoint::server_with(Config::default().write_stall_timeout(None));
+    end.send_binary(&[0; 1000]).unwrap();
+    end.transmit(10);
+    end.time(at(25));
+    end.transmit(10);
+    assert_eq!(end.conn.poll_timeout(), Some(at(45)));
+    end.time(at(45));
+    assert_eq!(end.conn.error(), Some(Error::Timeout(TimeoutReason::Pong)));
+}
+
 #[test]
 fn idle_counts_data_frames_and_closes_with_1001() {
     let mut end = Endpoint::server_with(quiet().idle_timeout(Some(10 * SECOND)));

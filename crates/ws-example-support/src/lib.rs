@@ -5,4 +5,4 @@ mod args;
 mod print;
 
 pub use args::{AutobahnArgs, ClientArgs, ServerArgs};
-pub use print::{PAGE, announce, escape_control};
+pub use print::{PAGE, announce, describe_close, escape_control};

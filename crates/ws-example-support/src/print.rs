@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use ws_proto::CloseCode;
+
 /// The page that the echo servers give to a browser: one input, one button, a log of what came back, and the state of the
 /// connection. It needs nothing from anywhere else.
 pub const PAGE: &str = include_str!("page.html");
@@ -12,6 +14,12 @@ pub fn announce(addr: SocketAddr, client: &str) {
         "open http://{addr}/ in a browser, or run: cargo run --release --example {client} ws://{addr}/"
     );
     println!("listening on {addr}");
+}
+
+/// The last line that a client prints: why the connection ended.
+pub fn describe_close(code: CloseCode, reason: &str) -> String {
+    let separator = if reason.is_empty() { "" } else { ": " };
+    format!("closed: {code}{separator}{}", escape_control(reason))
 }
 
 /// `text` with control characters escaped, so that what a peer sends cannot drive the terminal.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use client::SOCKET;
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
-use ws_example_support::{ClientArgs, escape_control};
+use ws_example_support::{ClientArgs, describe_close, escape_control};
 use ws_mio::{Clock, CloseCode, Config, Error, Event, Instant, Message, SendError, State, WebSocket};
 
 const STDIN: Token = Token(1);
@@ -150,8 +150,7 @@ impl Session {
                     }
                 }
                 Event::Close(close) => {
-                    out.flush()?;
-                    eprintln!("closed with {} {}", close.code, escape_control(close.reason));
+                    writeln!(out, "{}", describe_close(close.code, close.reason))?;
                 }
                 Event::Ping(_) | Event::Pong(_) => {}
             }

@@ -127,6 +127,9 @@ impl Config {
     /// How long the peer has to answer a keepalive ping. Only the pong that answers it counts: bytes that arrive are
     /// no proof that the peer still reads.
     ///
+    /// It counts from when the ping goes out. As long as it waits for a frame that is on its way, it counts from when the
+    /// transport last took something of that.
+    ///
     /// Default: 20 seconds. `None` waits for ever.
     #[must_use]
     pub const fn pong_timeout(mut self, timeout: Option<Duration>) -> Self {

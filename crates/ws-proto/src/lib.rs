@@ -8,7 +8,8 @@
 //!
 //! A [`Connection`] with a [`RecvBuf`] for what arrives and a [`SendBuf`] for what is to leave. An echo server on a blocking
 //! transport shows the whole of it; with a non-blocking one, step 5 becomes "wait until the transport is readable, or
-//! writable if [`wants_transmit`](Connection::wants_transmit), or the deadline has come".
+//! writable if [`wants_transmit`](Connection::wants_transmit), or the deadline has come". The example `epoll_echo` is that,
+//! step by step, for many sockets on Linux.
 //!
 //! ```
 //! use ws_proto::{Config, Connection, Error, Event, Instant, RecvBuf, Role, SendBuf, TransportAction};
@@ -101,6 +102,8 @@ mod error;
 mod event;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+#[cfg(feature = "alloc")]
+mod outcome;
 mod rsv;
 mod time;
 mod utf8;
@@ -117,6 +120,8 @@ pub use config::Config;
 pub use conn::{Connection, Pull, Pulled, Role, Source, State, Transmit, TransportAction};
 pub use error::{Error, ProtocolError, SendError, TimeoutReason};
 pub use event::{Chunk, CloseFrame, Event, FrameHeader, Kind, Message, Ready, ReadyChunk};
+#[cfg(feature = "alloc")]
+pub use outcome::{Ending, Outcome, Side};
 pub use rsv::Rsv;
 #[cfg(feature = "std")]
 pub use time::Clock;

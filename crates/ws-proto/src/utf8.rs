@@ -22,7 +22,10 @@ pub(crate) struct Utf8Validator {
 
 /// The text is not UTF-8.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct InvalidUtf8;
+pub(crate) struct InvalidUtf8 {
+    /// How many bytes of the piece are before the sequence that is wrong.
+    pub(crate) valid_up_to: usize,
+}
 
 impl Utf8Validator {
     pub(crate) const fn new() -> Self {
@@ -42,7 +45,7 @@ impl Utf8Validator {
                 self.len = tail.len() as u8;
                 Ok(())
             }
-            Err(_) => Err(InvalidUtf8),
+            Err(error) => Err(InvalidUtf8 { valid_up_to: piece.len() - rest.len() + error.valid_up_to() }),
         }
     }
 
@@ -55,7 +58,7 @@ impl Utf8Validator {
     /// Ends the text: it must not stop inside a sequence.
     #[inline]
     pub(crate) fn finish(self) -> Result<(), InvalidUtf8> {
-        if self.len == 0 { Ok(()) } else { Err(InvalidUtf8) }
+        if self.len == 0 { Ok(()) } else { Err(InvalidUtf8 { valid_up_to: 0 }) }
     }
 
     /// Completes the unfinished sequence byte by byte and gives back what is left of the piece.
@@ -73,7 +76,7 @@ impl Utf8Validator {
                     return Ok(&piece[index + 1..]);
                 }
                 Err(error) if error.error_len().is_none() => {}
-                Err(_) => return Err(InvalidUtf8),
+                Err(_) => return Err(InvalidUtf8 { valid_up_to: 0 }),
             }
         }
         let kept = len.min(3);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
-use ws_example_support::{ClientArgs, escape_control};
+use ws_example_support::{ClientArgs, describe_close, escape_control};
 use ws_tokio::ws_proto::{CloseCode, Config};
 use ws_tokio::{Error, Message, connect};
 
@@ -66,7 +66,7 @@ fn print(message: Message) -> usize {
         Message::Text(text) => println!("{}", escape_control(&text)),
         Message::Binary(bytes) => println!("{} bytes", bytes.len()),
         Message::Close(frame) => {
-            println!("closed: {} {}", frame.code, escape_control(&frame.reason));
+            println!("{}", describe_close(frame.code, &frame.reason));
             return 0;
         }
         Message::Ping(_) | Message::Pong(_) => return 0,

@@ -71,17 +71,11 @@ async fn serve_connection(
         result = echo(&mut ws, args.streaming) => result,
         () = told_to_leave(&mut leaving) => ws.close(CloseCode::GOING_AWAY, "the server stops").await,
     };
-    match result {
-        Ok(()) => {
-            let connection = ws.connection();
-            let code = |code: Option<CloseCode>| code.map_or("nothing".to_owned(), |code| code.to_string());
-            eprintln!(
-                "{peer} closed: we said {}, they said {}",
-                code(connection.local_close()),
-                code(connection.peer_close())
-            );
-        }
-        Err(error) => eprintln!("{peer} failed: {error}"),
+    // Without an outcome it did not come to its end: sending failed, which is an error.
+    let error = result.err().map_or_else(String::new, |error| error.to_string());
+    match ws.outcome() {
+        Some(outcome) => eprintln!("{peer} {outcome}"),
+        None => eprintln!("{peer} failed: {error}"),
     }
 }
 

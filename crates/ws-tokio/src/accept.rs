@@ -122,7 +122,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> IncomingRequest<IO> {
     ///
     /// Not to be continued: if the future is dropped, so is the transport.
     pub async fn respond(mut self, response: &Response<'_>) -> Result<(), Error> {
-        let mut tx = SendQueue::<Bytes>::new();
+        // The caller has the whole body in memory; another limit than that would help nobody.
+        let mut tx = SendQueue::<Bytes>::new().limit(usize::MAX);
         let queued = self.request().and_then(|request| request.respond(response, &mut tx));
         let deadline = self.deadline();
         if let Err(error) = queued {

@@ -10,12 +10,14 @@ use std::io;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{
-    CloseCode, Connection, Instant, Kind, MAX_SLICES, RecvBuf, SendError, SendQueue, TransportAction,
+    CloseCode, CloseFrame, Connection, Ending, Event, Instant, Kind, MAX_SLICES, Outbound, Outcome, Ready,
+    ReadyChunk, RecvBuf, SendError, SendQueue, TransportAction,
 };
 
 use crate::error::Error;
 use crate::message::Message;
 use crate::timer::Timer;
+use crate::waiters::{Half, Waiters};
 
 /// How many bytes may wait in the queue.
 const QUEUE_LIMIT: usize = 1 << 20;
@@ -27,6 +29,7 @@ pub(crate) struct Driver<IO> {
     pub(crate) conn: Connection,
     pub(crate) tx: SendQueue<Bytes>,
     pub(crate) timer: Timer,
+    pub(crate) waiters: Waiters,
     /// A message that a `Sink` took and that found no room yet. Nothing is sent before it.
     pending: Option<Message>,
     /// The transport has bytes that it was not yet asked to flush.
@@ -39,6 +42,8 @@ pub(crate) struct Driver<IO> {
     write_failed: bool,
     /// Whoever uses this was told the error.
     told: bool,
+    /// What there is to tell of the end.
+    pub(crate) ending: Ending<Error>,
     /// The connection is wound up.
     pub(crate) done: bool,
 }
@@ -50,6 +55,7 @@ impl<IO> Driver<IO> {
             conn,
             tx: tx.limit(QUEUE_LIMIT),
             timer,
+            waiters: Waiters::new(),
             pending: None,
             unflushed: false,
             shut_down: false,
@@ -57,6 +63,7 @@ impl<IO> Driver<IO> {
             failure: None,
             write_failed: false,
             told: false,
+            ending: Ending::new(),
             done: false,
         }
     }
@@ -88,7 +95,11 @@ impl<IO> Driver<IO> {
             Message::Pong(payload) => conn.pong(&payload).map_err(|error| (error, Message::Pong(payload))),
             Message::Close(frame) => {
                 let now = self.timer.now();
-                conn.close(now, frame.code, &frame.reason).map_err(|error| (error, Message::Close(frame)))
+                match conn.close(now, frame.code, &frame.reason) {
+                    Ok(()) => self.ending.keep_local(frame.code, &frame.reason),
+                    Err(error) => return Err((error, Message::Close(frame))),
+                }
+                Ok(())
             }
         }
     }
@@ -117,7 +128,26 @@ impl<IO> Driver<IO> {
             let _ = self.queue(message);
             self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
         }
-        self.conn.close(self.timer.now(), code, reason)
+        self.conn.close(self.timer.now(), code, reason)?;
+        self.ending.keep_local(code, reason);
+        Ok(())
+    }
+
+    /// Begins the closing handshake in front of everything that was taken, which is dropped.
+    pub(crate) fn close_now(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let result = self.conn.close_now(self.timer.now(), code, reason);
+        if let Ok(()) | Err(SendError::Closing) = result {
+            self.pending = None;
+        }
+        if result.is_ok() {
+            self.ending.keep_local(code, reason);
+        }
+        result
+    }
+
+    /// How it ended; `None` as long as it has not.
+    pub(crate) fn outcome(&self) -> Option<Outcome<'_, Error>> {
+        self.done.then(|| self.ending.outcome(&self.conn))
     }
 
     pub(crate) fn begin_message(&mut self, kind: Kind) -> Result<(), SendError> {
@@ -139,6 +169,22 @@ impl<IO> Driver<IO> {
         self.conn.abort_message(self.timer.now());
     }
 
+    /// Queues a message if there is room for it, and for what waits in front of the queue.
+    pub(crate) fn try_send(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+        if self.pending.is_some() { Err((SendError::Full, message)) } else { self.queue(message) }
+    }
+
+    /// How many messages were taken and are not yet with the transport.
+    pub(crate) fn queued_messages(&self) -> usize {
+        Outbound::queued_messages(&self.tx) + usize::from(self.pending.as_ref().is_some_and(Message::is_data))
+    }
+
+    /// How many bytes were taken and are not yet with the transport.
+    pub(crate) fn buffered_amount(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |message| message.payload().len());
+        Outbound::buffered_amount(&self.tx).saturating_add(pending)
+    }
+
     /// Why the connection failed, if it did and nobody was told yet.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         if self.told {
@@ -147,6 +193,9 @@ impl<IO> Driver<IO> {
         let failure = self.failure.take().map(Error::Io);
         let error = failure.or_else(|| self.conn.error().map(Error::Connection));
         self.told = error.is_some();
+        if let Some(error) = &error {
+            self.ending.keep_error(error.duplicate());
+        }
         error
     }
 
@@ -155,6 +204,7 @@ impl<IO> Driver<IO> {
         self.done = true;
         self.pending = None;
         self.tx = SendQueue::new();
+        self.waiters.wake();
     }
 
     /// The transport failed for good. After a Close frame of the peer that is how connections end.
@@ -175,6 +225,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.fail(error);
                 self.write_failed = true;
                 self.tx = SendQueue::new();
+                if self.eof {
+                    // Nothing is left to be read that would end the connection.
+                    let _ = self.conn.transport_failed();
+                }
+                self.waiters.wake();
             }
         }
         Poll::Ready(())
@@ -205,16 +260,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 }
                 transmit.advance(written);
                 self.unflushed = true;
+                // There may be room now, and whoever waits for that need not wait for the whole queue.
+                self.place_pending();
             }
-            // There is room now for what waited in front of the queue.
-            match self.pending.take().map(|message| self.queue(message)) {
-                None => break,
-                Some(Err((SendError::Full, message))) => {
-                    self.pending = Some(message);
-                    break;
-                }
-                // The connection began to close in between; what it refuses now is lost as what it queued is.
-                Some(_) => {}
+            // A ping finds room only when the pings before it are out.
+            if !self.place_pending() {
+                break;
             }
         }
         if self.unflushed {
@@ -222,6 +273,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Moves what waits in front of the queue into it, if there is room now; says whether it did.
+    fn place_pending(&mut self) -> bool {
+        let Some(message) = self.pending.take() else { return false };
+        match self.queue(message) {
+            Err((SendError::Full, message)) => {
+                self.pending = Some(message);
+                false
+            }
+            // If the connection began to close in between, what it refuses now is lost as what it had queued is.
+            _ => true,
+        }
     }
 
     /// Reads once. `Ready` if that brought something, be it the end.
@@ -269,9 +333,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// What everything that receives comes down to: gives an event from the buffer if `receive` finds one; writes what is
     /// queued if not; reads; and serves the deadlines.
-    pub(crate) fn poll_receive<R>(
+    pub(crate) fn poll_receive<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
+        half: Half,
         rx: &mut RecvBuf<Vec<u8>>,
         receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
     ) -> Poll<Result<Option<R>, Error>> {
@@ -280,14 +345,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         loop {
             self.check_deadlines(Some(rx));
+            let had_failed = self.conn.error().is_some();
             // An error is sticky; it is told when the connection is wound up and the peer knows it.
-            if let Ok(Some(ready)) = receive(&mut self.conn, self.timer.now(), rx) {
+            let ready = receive(&mut self.conn, self.timer.now(), rx).unwrap_or(None);
+            if self.conn.error().is_some() != had_failed {
+                // Whoever waits to send need not wait for the winding up.
+                self.waiters.wake();
+            }
+            if let Some(ready) = ready {
+                if let Some(frame) = ready.close_frame(rx) {
+                    self.ending.keep_peer(frame, &self.conn);
+                }
                 if self.conn.should_transmit() {
+                    let waker = self.waiters.register(half, cx);
                     // Pongs are waiting in numbers: let them out before they have to replace each other.
-                    let _ = self.poll_write(cx);
+                    let _ = self.poll_write(&mut Context::from_waker(&waker));
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
+            let waker = self.waiters.register(half, cx);
+            let cx = &mut Context::from_waker(&waker);
             // Nothing to answer is left, so this is when the answers go out: together.
             let _ = self.poll_write(cx);
             if self.poll_wind_up(cx).is_ready() {
@@ -305,10 +382,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Writes what is queued, and answers control frames as long as no data is in front of them. Never ready but with the
     /// error that ended the connection.
     pub(crate) fn poll_control(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<Error> {
+        let waker = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(&waker);
         loop {
             self.check_deadlines(None);
             let now = self.timer.now();
-            while let Ok(Some(_)) = self.conn.poll_receive_control(now, rx) {}
+            while let Ok(Some(ready)) = self.conn.poll_receive_control(now, rx) {
+                if let Some(frame) = ready.close_frame(rx) {
+                    self.ending.keep_peer(frame, &self.conn);
+                }
+            }
             let _ = self.poll_write(cx);
             if self.is_failed() || self.done {
                 return Poll::Ready(self.take_error().unwrap_or(Error::Send(SendError::Closing)));
@@ -325,7 +408,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn is_failed(&self) -> bool {
-        self.told || self.failure.is_some() || self.conn.error().is_some()
+        self.told || self.write_failed || self.failure.is_some() || self.conn.error().is_some()
     }
 
     /// Ready when a message can be queued.
@@ -363,6 +446,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.done {
             return Poll::Ready(Err(SendError::Closing.into()));
         }
+        let waker = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(&waker);
         loop {
             self.check_deadlines(None);
             let written = self.poll_write(cx);
@@ -374,6 +459,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             }
             ready!(self.timer.poll(cx, self.conn.poll_timeout()));
         }
+    }
+}
+
+/// What receiving gives, whole messages or pieces.
+pub(crate) trait AnyReady: Copy {
+    /// The peer's Close frame, if it is that.
+    fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>>;
+}
+
+impl AnyReady for Ready {
+    fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
+        if let Event::Close(frame) = self.event(rx) { Some(frame) } else { None }
+    }
+}
+
+impl AnyReady for ReadyChunk {
+    fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
+        if let Event::Close(frame) = self.event(rx) { Some(frame) } else { None }
     }
 }
 

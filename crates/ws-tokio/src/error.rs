@@ -30,6 +30,22 @@ pub enum Error {
     Send(#[from] SendError),
 }
 
+impl Error {
+    /// One to give away, and one to keep.
+    pub(crate) fn duplicate(&self) -> Self {
+        match self {
+            Self::Connection(error) => Self::Connection(*error),
+            Self::Handshake(error) => Self::Handshake(*error),
+            Self::Io(error) => Self::Io(match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::new(error.kind(), error.to_string()),
+            }),
+            Self::Rejected(rejection) => Self::Rejected(rejection.clone()),
+            Self::Send(error) => Self::Send(*error),
+        }
+    }
+}
+
 /// The response of a server that did not accept the opening handshake.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Rejection {

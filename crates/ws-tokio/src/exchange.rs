@@ -163,8 +163,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(self.rx.spare_mut());
+        let room = buf.remaining();
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
         let n = buf.filled().len();
+        if n > room {
+            return Poll::Ready(Err(crate::driver::lie("read", n, room)));
+        }
         self.rx.commit(n);
         Poll::Ready(Ok(n))
     }

@@ -73,6 +73,8 @@
 //!
 //! # Coming from tungstenite
 //!
+//! In short; with code in [`coming_from_tungstenite`].
+//!
 //! | there | here |
 //! |---|---|
 //! | `accept_async(stream)`, `connect_async(url)` | [`accept`], [`connect`]; they take a [`Config`](ws_proto::Config) |
@@ -100,6 +102,7 @@ mod split;
 mod stream;
 mod timer;
 mod utf8_bytes;
+mod waiters;
 
 pub use accept::{IncomingRequest, accept, receive_request};
 pub use connect::{Accepted, connect, connect_over, connect_with};
@@ -113,6 +116,9 @@ pub use split::{ReuniteError, WebSocketReader, WebSocketWriter};
 pub use utf8_bytes::Utf8Bytes;
 /// The core, of which this crate's interface uses many types.
 pub use ws_proto;
+
+#[doc = include_str!("coming_from_tungstenite.md")]
+pub mod coming_from_tungstenite {}
 
 /// The README's server compiles.
 #[cfg(doctest)]

@@ -42,6 +42,15 @@ impl Message {
         }
     }
 
+    /// The bytes that it carries; of a Close the reason.
+    pub(crate) fn payload(&self) -> &[u8] {
+        match self {
+            Self::Binary(payload) | Self::Ping(payload) | Self::Pong(payload) => payload,
+            Self::Close(frame) => frame.reason.as_ref(),
+            Self::Text(text) => text.as_ref(),
+        }
+    }
+
     /// Whether this is application data, text or binary.
     pub const fn is_data(&self) -> bool {
         matches!(self, Self::Binary(_) | Self::Text(_))

@@ -3,7 +3,7 @@
 use core::future::poll_fn;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Kind};
+use ws_proto::{CloseCode, Connection, Kind, Rsv};
 
 use crate::driver::Driver;
 use crate::error::Error;
@@ -66,6 +66,26 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     /// If the future is dropped before it is ready, the part is not queued.
     pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
         self.driver.send_with(|conn, tx| conn.send_fragment(tx, kind, bytes, fin)).await
+    }
+
+    /// Queues a message with reserved bits, for an extension of the caller's that gives them a meaning; waits only while the
+    /// queue is full. See [`ws_proto::Connection::send_with_rsv`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), and `SendError::ReservedBits` for bits that
+    /// [`Config::allowed_rsv`](ws_proto::Config::allowed_rsv) does not have.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued.
+    pub async fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), Error> {
+        self.driver.send_with(|conn, tx| conn.send_with_rsv(tx, rsv, kind, payload)).await
+    }
+
+    /// The connection, for what it can be asked about the event: the reserved bits and the kind of its message.
+    pub const fn connection(&self) -> &Connection {
+        &self.driver.conn
     }
 
     /// Begins the closing handshake, behind what is queued. Go on receiving until there is nothing more.

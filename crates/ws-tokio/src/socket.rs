@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    Chunk, CloseCode, Config, Connection, Event, Kind, Ready, ReadyChunk, RecvBuf, Role, SendError, SendQueue,
+    Chunk, CloseCode, Config, Connection, Event, Kind, Outcome, Ready, ReadyChunk, RecvBuf, Role, Rsv,
+    SendError, SendQueue,
 };
 
 use crate::driver::Driver;
@@ -19,6 +20,7 @@ use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_s
 use crate::reply::Reply;
 use crate::split::{self, WebSocketReader, WebSocketWriter};
 use crate::timer::Timer;
+use crate::waiters::Half;
 
 /// A WebSocket over any `AsyncRead + AsyncWrite`.
 ///
@@ -64,14 +66,25 @@ impl<IO> WebSocket<IO> {
         Self { rx, driver: Driver::new(io, conn, tx, timer) }
     }
 
-    /// How many bytes were queued and are not yet with the transport.
+    /// How many bytes of messages were queued and are not yet with the transport, what was added to frame them included.
     pub fn buffered_amount(&self) -> usize {
-        ws_proto::Outbound::buffered_amount(&self.driver.tx)
+        self.driver.buffered_amount()
+    }
+
+    /// How many messages were queued and are not yet with the transport, the one that is partly there included.
+    pub fn queued_messages(&self) -> usize {
+        self.driver.queued_messages()
     }
 
     /// The connection, for everything that it can be asked: its state, both close codes, its error.
     pub const fn connection(&self) -> &Connection {
         &self.driver.conn
+    }
+
+    /// How the connection ended, all in one: who closed it, both codes and reasons, and the error. `None` as long as it has
+    /// not: it is there when [`next`](Self::next) or [`recv`](Self::recv) has given `None` or an error.
+    pub fn outcome(&self) -> Option<Outcome<'_, Error>> {
+        self.driver.outcome()
     }
 
     /// The transport.
@@ -125,7 +138,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Safe: no event is lost if the future is dropped before it is ready.
     pub async fn next(&mut self) -> Result<Option<(Event<'_>, Reply<'_, IO>)>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive(cx)).await?;
+        let ready = poll_fn(|cx| self.poll_receive(cx, Half::Receive)).await?;
         Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
     }
 
@@ -255,6 +268,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         self.reply().send_owned(message).await
     }
 
+    /// Queues a message if there is room for it now; else it comes back.
+    ///
+    /// It goes out when the connection next waits for anything.
+    ///
+    /// # Errors
+    ///
+    /// `SendError::Full` if more than 1 MiB would wait; any other if it cannot be sent at all.
+    pub fn try_send(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+        self.driver.try_send(message)
+    }
+
     /// Sends a part of a message, `fin` with the last: queues it, and waits only while the queue is full. Other messages
     /// can be sent only after the last part (`SendError::MessageInProgress`).
     ///
@@ -267,6 +291,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// If the future is dropped before it is ready, the part is not queued.
     pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
         self.reply().send_fragment(kind, bytes, fin).await
+    }
+
+    /// Queues a message with reserved bits. See [`Reply::send_with_rsv`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Reply::send_with_rsv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued.
+    pub async fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), Error> {
+        self.reply().send_with_rsv(rsv, kind, payload).await
     }
 
     /// Waits until everything that was queued is with the transport.
@@ -313,7 +350,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// As for [`close`](Self::close).
     pub async fn close_now(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        match self.driver.conn.close_now(self.driver.timer.now(), code, reason) {
+        match self.driver.close_now(code, reason) {
             Ok(()) | Err(SendError::Closing) => {}
             Err(error) => return Err(error.into()),
         }
@@ -324,9 +361,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         poll_fn(|cx| self.poll_drain(cx)).await
     }
 
-    /// Receives, and discards, until the connection is over.
+    /// Receives, and discards, until the connection is over; on behalf of the half that sends.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while core::task::ready!(self.poll_receive(cx)?).is_some() {}
+        while core::task::ready!(self.poll_receive(cx, Half::Send)?).is_some() {}
         Poll::Ready(Ok(()))
     }
 
@@ -339,12 +376,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<ReadyChunk>, Error>> {
-        self.driver.poll_receive(cx, &mut self.rx, Connection::poll_receive_chunk)
+        self.driver.poll_receive(cx, Half::Receive, &mut self.rx, Connection::poll_receive_chunk)
     }
 
     /// The next event, for everything that receives messages as a whole.
-    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
-        self.driver.poll_receive(cx, &mut self.rx, Connection::poll_receive)
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        half: Half,
+    ) -> Poll<Result<Option<Ready>, Error>> {
+        self.driver.poll_receive(cx, half, &mut self.rx, Connection::poll_receive)
     }
 }
 

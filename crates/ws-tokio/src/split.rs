@@ -3,21 +3,21 @@
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Wake;
 
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{Chunk, CloseCode, Connection, Event, Kind, ReadyChunk, RecvBuf, SendError, State};
 
-use crate::driver::Driver;
+use crate::driver::{AnyReady, Driver};
 use crate::error::Error;
 use crate::message::Message;
 use crate::message_reader::{self, MessageReader, ReceiveChunks};
 use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
 use crate::socket::WebSocket;
+use crate::waiters::Half;
 
 /// The half of a WebSocket that receives.
 ///
@@ -37,53 +37,18 @@ pub struct WebSocketWriter<IO> {
 /// Two halves that do not belong together; they come back as they were.
 pub struct ReuniteError<IO>(pub WebSocketReader<IO>, pub WebSocketWriter<IO>);
 
-struct Shared<IO> {
-    driver: Mutex<Driver<IO>>,
-    tasks: Arc<Tasks>,
-    /// Wakes both tasks. A transport remembers one waker for each direction, and both halves write.
-    waker: Waker,
-}
+type Shared<IO> = Mutex<Driver<IO>>;
 
-/// The tasks that wait for something, each half at most one.
-#[derive(Default)]
-struct Tasks {
-    reader: Mutex<Option<Waker>>,
-    writer: Mutex<Option<Waker>>,
-}
-
-impl Wake for Tasks {
-    fn wake(self: Arc<Self>) {
-        wake(&self.reader);
-        wake(&self.writer);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<IO>(shared: &Shared<IO>) -> MutexGuard<'_, Driver<IO>> {
     // What panicked was the transport of the caller's; the state here is as good as it was.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn register(task: &Mutex<Option<Waker>>, waker: &Waker) {
-    let mut task = lock(task);
-    if !task.as_ref().is_some_and(|registered| registered.will_wake(waker)) {
-        *task = Some(waker.clone());
-    }
-}
-
-fn wake(task: &Mutex<Option<Waker>>) {
-    let waker = lock(task).take();
-    if let Some(waker) = waker {
-        waker.wake();
-    }
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) fn split<IO>(
     rx: RecvBuf<Vec<u8>>,
     driver: Driver<IO>,
 ) -> (WebSocketReader<IO>, WebSocketWriter<IO>) {
-    let tasks = Arc::<Tasks>::default();
-    let waker = Waker::from(Arc::clone(&tasks));
-    let shared = Arc::new(Shared { driver: Mutex::new(driver), tasks, waker });
+    let shared = Arc::new(Mutex::new(driver));
     (WebSocketReader { rx, shared: Arc::clone(&shared) }, WebSocketWriter { shared })
 }
 
@@ -101,8 +66,7 @@ impl<IO> WebSocketReader<IO> {
         let Self { rx, shared } = self;
         match Arc::try_unwrap(shared) {
             Ok(shared) => {
-                let driver = shared.driver.into_inner().unwrap_or_else(PoisonError::into_inner);
-                Ok(WebSocket { rx, driver })
+                Ok(WebSocket { rx, driver: shared.into_inner().unwrap_or_else(PoisonError::into_inner) })
             }
             // There are two halves and no more, and both are here.
             Err(shared) => {
@@ -170,7 +134,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
         Ok(self.next().await?.map(Message::from))
     }
 
-    fn poll_receive<R>(
+    fn poll_receive<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
         receive: impl Fn(
@@ -179,13 +143,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
             &mut RecvBuf<Vec<u8>>,
         ) -> Result<Option<R>, ws_proto::Error>,
     ) -> Poll<Result<Option<R>, Error>> {
-        let shared = &*self.shared;
-        register(&shared.tasks.reader, cx.waker());
-        let mut driver = lock(&shared.driver);
-        let result = driver.poll_receive(&mut Context::from_waker(&shared.waker), &mut self.rx, receive);
-        if driver.done || driver.conn.state() != State::Open {
+        let mut driver = lock(&self.shared);
+        let result = driver.poll_receive(cx, Half::Receive, &mut self.rx, receive);
+        if result.is_ready() && driver.conn.state() != State::Open {
             // Whoever waits to send is told that it is over.
-            wake(&shared.tasks.writer);
+            driver.waiters.wake();
         }
         result
     }
@@ -301,8 +263,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
 
     /// Does something that is done at once. The other half looks afterwards what is to be transmitted, and when.
     fn act<R>(&mut self, act: impl FnOnce(&mut Driver<IO>) -> R) -> R {
-        let result = act(&mut lock(&self.shared.driver));
-        wake(&self.shared.tasks.reader);
+        let mut driver = lock(&self.shared);
+        let result = act(&mut driver);
+        driver.waiters.wake();
         result
     }
 
@@ -311,9 +274,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<IO>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let shared = &*self.shared;
-        register(&shared.tasks.writer, cx.waker());
-        poll(&mut lock(&shared.driver), &mut Context::from_waker(&shared.waker))
+        poll(&mut lock(&self.shared), cx)
     }
 }
 

@@ -11,13 +11,14 @@ use ws_proto::{CloseCode, SendError};
 use crate::error::Error;
 use crate::message::Message;
 use crate::socket::WebSocket;
+use crate::waiters::Half;
 
 /// The same messages as [`WebSocket::recv`] gives; ends after the connection did.
 impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
     type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let ready = ready!(self.poll_receive(cx));
+        let ready = ready!(self.poll_receive(cx, Half::Receive));
         Poll::Ready(ready.map(|ready| ready.map(|ready| ready.event(&self.rx).into())).transpose())
     }
 }

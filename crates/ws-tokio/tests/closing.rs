@@ -1,6 +1,6 @@
 //! The closing handshake, and every other way in which a connection ends: once, with the code that belongs to it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
-use ws_proto::{CloseCode, Config, Error as Cause, Event, ProtocolError, SendError, State};
+use ws_proto::{CloseCode, Config, Error as Cause, Event, ProtocolError, SendError, Side, State};
 use ws_tokio::{Error, Message};
 
 use support::{
@@ -383,9 +383,8 @@ async fn a_dropped_reply_leaves_the_connection_usable() {
     let (mut client, mut server) = pair(quiet());
     client.send(Message::text("one")).await.unwrap();
     client.send(Message::text("two")).await.unwrap();
-    let (event, reply) = server.next().await.unwrap().unwrap();
+    let (event, _) = server.next().await.unwrap().unwrap();
     assert_eq!(Message::from(event), Message::text("one"));
-    drop(reply);
     let (event, mut reply) = server.next().await.unwrap().unwrap();
     let Event::Data(message) = event else { panic!("{event:?}") };
     reply.send(message).await.unwrap();
@@ -409,4 +408,58 @@ async fn without_automatic_close_the_caller_answers() {
     server.close(CloseCode::from(3000), "so long").await.unwrap();
     let client = closing.await.unwrap();
     assert_eq!(client.connection().peer_close(), Some(CloseCode::from(3000)));
+}
+
+#[tokio::test]
+async fn the_outcome_says_who_closed_with_both_codes_and_reasons() {
+    let (mut near, mut far) = pair(quiet());
+    assert!(near.outcome().is_none(), "it has not ended");
+    let (closed, seen) = tokio::join!(near.close(CloseCode::from(4000), "enough"), recv_all(&mut far));
+    closed.unwrap();
+    assert_eq!(seen.0, [close_message(4000, "enough")]);
+    for (ws, closed_by) in [(&near, Side::Local), (&far, Side::Peer)] {
+        let outcome = ws.outcome().unwrap();
+        assert_eq!(outcome.closed_by, Some(closed_by));
+        for frame in [outcome.local, outcome.peer] {
+            let frame = frame.unwrap();
+            assert_eq!((frame.code.as_u16(), frame.reason), (4000, "enough"));
+        }
+        assert!(outcome.clean && outcome.error.is_none());
+    }
+}
+
+#[tokio::test]
+async fn the_outcome_of_a_failure_has_the_error_and_the_code_that_went_out() {
+    let (mut peer, io) = tokio::io::duplex(1 << 16);
+    let mut ws = server(io, quiet());
+    peer.write_all(&masked(0x83, b"")).await.unwrap();
+    peer.shutdown().await.unwrap();
+    let (_, error) = recv_all(&mut ws).await;
+    assert!(error.is_some());
+    let outcome = ws.outcome().unwrap();
+    assert_eq!(outcome.closed_by, Some(Side::Local));
+    assert_eq!(outcome.local.unwrap().code, CloseCode::PROTOCOL_ERROR);
+    assert_eq!((outcome.code(), outcome.clean), (CloseCode::ABNORMAL, false));
+    assert!(matches!(outcome.error, Some(Error::Connection(ws_proto::Error::Protocol(_)))));
+}
+
+#[tokio::test]
+async fn without_automatic_answers_pongs_and_the_close_are_left_to_the_application() {
+    let (mut peer, io) = tokio::io::duplex(1 << 16);
+    let mut ws = server(io, quiet().automatic_pong(false).automatic_close(false));
+    peer.write_all(&masked(PING, b"?")).await.unwrap();
+    peer.write_all(&masked(CLOSE, &close_body(4000, "theirs"))).await.unwrap();
+    let (event, mut reply) = ws.next().await.unwrap().unwrap();
+    assert_eq!(event, Event::Ping(b"?"));
+    reply.send_owned(Message::Pong("!".into())).await.unwrap();
+    assert_eq!(ws.recv().await.unwrap(), Some(close_message(4000, "theirs")));
+    let (ended, ()) = tokio::join!(ws.close(CloseCode::from(4001), "ours"), async {
+        assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (PONG, b"!".to_vec()));
+        assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (CLOSE, close_body(4001, "ours")));
+        peer.shutdown().await.unwrap();
+    });
+    ended.unwrap();
+    let outcome = ws.outcome().unwrap();
+    assert_eq!(outcome.closed_by, Some(Side::Peer));
+    assert_eq!((outcome.local.unwrap().reason, outcome.peer.unwrap().reason), ("ours", "theirs"));
 }

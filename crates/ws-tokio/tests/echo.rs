@@ -1,13 +1,13 @@
 //! Messages go there and come back, through every interface, over TCP.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use ws_proto::{CloseCode, Config, Event, Kind};
+use ws_proto::{CloseCode, Config, Event, Kind, Rsv, SendError};
 use ws_tokio::{Error, Message, WebSocket, accept, connect};
 
 use support::transport::Counting;
@@ -152,7 +152,7 @@ async fn fragments_arrive_as_one_message() {
     client.send(Message::Ping("between".into())).await.unwrap();
     client.send_fragment(Kind::Text, &text.as_bytes()[3..cut], false).await.unwrap();
     let refused = client.feed(Message::text("another")).await;
-    assert!(matches!(refused, Err(Error::Send(ws_proto::SendError::MessageInProgress))));
+    assert!(matches!(refused, Err(Error::Send(SendError::MessageInProgress))));
     client.send_fragment(Kind::Text, &text.as_bytes()[cut..], true).await.unwrap();
     client.send(Message::text("another")).await.unwrap();
     assert_eq!(server.recv().await.unwrap(), Some(Message::Ping("between".into())));
@@ -253,4 +253,23 @@ async fn an_owned_payload_is_shared_by_the_connections_that_it_is_sent_to() {
     for end in ends {
         end.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn reserved_bits_that_are_allowed_are_sent_and_reported_and_others_refused() {
+    let (mut client, mut server) = support::pair(quiet().allowed_rsv(Rsv::RSV2));
+    let refused = client.send_with_rsv(Rsv::RSV1, Kind::Text, b"no").await;
+    assert!(matches!(refused, Err(Error::Send(SendError::ReservedBits))));
+    client.send_with_rsv(Rsv::RSV2, Kind::Text, b"not \xff text").await.unwrap();
+    client.flush().await.unwrap();
+    let (event, mut reply) = server.next().await.unwrap().unwrap();
+    assert_eq!(event, Event::Data(ws_proto::Message::Binary(b"not \xff text")));
+    assert_eq!(
+        (reply.connection().received_rsv(), reply.connection().received_kind()),
+        (Rsv::RSV2, Kind::Text)
+    );
+    reply.send_with_rsv(Rsv::RSV2, Kind::Binary, b"back").await.unwrap();
+    server.flush().await.unwrap();
+    assert_eq!(client.recv().await.unwrap(), Some(Message::binary(&b"back"[..])));
+    assert_eq!(client.connection().received_rsv(), Rsv::RSV2);
 }

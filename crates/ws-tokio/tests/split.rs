@@ -1,5 +1,7 @@
 //! Two halves in two tasks.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Messages in pieces, in both directions.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 mod support;
 
 use std::io;

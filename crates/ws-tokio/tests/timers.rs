@@ -1,6 +1,6 @@
 //! Deadlines, on a clock that the tests move: each fires when it is due, and nothing that a peer does extends it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod support;
 
@@ -177,6 +177,30 @@ async fn bytes_are_no_proof_of_life() {
         drop(ws);
         peer.abort();
     }
+}
+
+/// The ping has to wait for the end of the message, and the peer for the ping.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_long_for_a_large_message_is_alive() {
+    let (raw, io) = tokio::io::duplex(4096);
+    let mut ws = server(io, Config::default());
+    let (mut reader, mut writer) = tokio::io::split(raw);
+    let peer = tokio::spawn(async move {
+        let mut left = (1 << 20) + 10;
+        while left > 0 {
+            sleep(Duration::from_millis(400)).await;
+            left -= (&mut reader).take(left).read(&mut [0; 4096]).await.unwrap() as u64;
+        }
+        let (opcode, payload) = read_frame(&mut reader).await.unwrap().unwrap();
+        assert_eq!(opcode, PING);
+        writer.write_all(&[masked(PONG, &payload), masked(TEXT, b"got it")].concat()).await.unwrap();
+    });
+    let begun = Instant::now();
+    ws.feed(Message::binary(vec![0; 1 << 20])).await.unwrap();
+    assert!(matches!(ws.recv().await.unwrap(), Some(Message::Pong(_))));
+    assert_eq!(ws.recv().await.unwrap(), Some(Message::text("got it")));
+    assert!(begun.elapsed() > secs(100));
+    peer.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -373,4 +397,16 @@ async fn deadlines_are_kept_between_calls_too() {
     sleep(secs(3600)).await;
     let error = timeout(secs(10), ws.recv()).await.unwrap().unwrap_err();
     assert!(is_timeout(&error, TimeoutReason::Idle), "{error:?}");
+}
+
+/// The one timer is set to the next ping already when the nearer deadline begins.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_is_nearer_than_the_one_waited_for_is_kept() {
+    let (_raw, io) = tokio::io::duplex(4096);
+    let mut ws = server(io, Config::default());
+    assert!(timeout(secs(1), ws.recv()).await.is_err());
+    let begun = Instant::now();
+    let error = ws.close(CloseCode::NORMAL, "").await.unwrap_err();
+    assert!(is_timeout(&error, TimeoutReason::Close), "{error:?}");
+    assert_eq!(begun.elapsed().as_secs(), 10);
 }

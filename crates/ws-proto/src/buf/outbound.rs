@@ -18,7 +18,8 @@ pub trait Outbound: sealed::Sealed {
         self.buffered()
     }
 
-    /// How many messages wait here, the one that is partly transmitted included.
+    /// How many messages wait here, the one that is partly transmitted included; not one whose last piece is still to
+    /// be queued, and no control frames.
     fn queued_messages(&self) -> usize {
         self.messages()
     }

@@ -188,9 +188,10 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
 
     fn push_with(&mut self, size: usize, write: &mut dyn FnMut(&mut [u8]) -> (usize, bool)) {
         let from = self.copied.len();
-        self.copied.resize(from + size, 0);
-        let (used, ends_message) = write(&mut self.copied[from..]);
-        self.copied.truncate(from + used);
+        let copied = Unfilled { from, bytes: &mut self.copied };
+        copied.bytes.resize(from + size, 0);
+        let (used, ends_message) = write(&mut copied.bytes[from..]);
+        copied.keep(used);
         if used > 0 {
             self.count_copied(used);
         }
@@ -308,6 +309,24 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
         self.copied.truncate(copied);
         self.buffered = self.frame_left;
         self.messages = usize::from(self.front_ends_message);
+    }
+}
+
+/// Takes back room that was not used, also if whoever was to fill it panics.
+struct Unfilled<'c> {
+    from: usize,
+    bytes: &'c mut alloc::vec::Vec<u8>,
+}
+
+impl Unfilled<'_> {
+    fn keep(mut self, used: usize) {
+        self.from += used;
+    }
+}
+
+impl Drop for Unfilled<'_> {
+    fn drop(&mut self) {
+        self.bytes.truncate(self.from);
     }
 }
 

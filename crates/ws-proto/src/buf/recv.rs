@@ -155,7 +155,7 @@ impl<S: Storage> RecvBuf<S> {
 
     /// How many bytes are kept.
     const fn live(&self) -> usize {
-        (self.message_end - self.message_start) + (self.filled - self.parsed)
+        self.message_len() + (self.filled - self.parsed)
     }
 
     /// What an event refers to is about to move or change.
@@ -225,6 +225,11 @@ impl<S: Storage> RecvBuf<S> {
         self.storage.max_len()
     }
 
+    /// The length of the message so far, without what was given in pieces.
+    pub(crate) const fn message_len(&self) -> usize {
+        self.message_end - self.message_start
+    }
+
     /// Whether no further byte can be received until one is consumed.
     pub(crate) fn is_stuck(&self) -> bool {
         self.live() >= self.storage.max_len()
@@ -276,6 +281,12 @@ impl<S: Storage> RecvBuf<S> {
         }
         self.parsed = from + n;
         &mut self.storage.bytes_mut()[self.message_end - n..self.message_end]
+    }
+
+    /// Forgets the last `n` bytes of the message.
+    pub(crate) fn truncate_message(&mut self, n: usize) {
+        self.forget_delivered();
+        self.message_end = self.message_end.saturating_sub(n).max(self.message_start);
     }
 
     /// Takes a whole control frame: passes over its header, and gives its payload for unmasking.

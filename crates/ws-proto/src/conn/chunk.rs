@@ -11,15 +11,17 @@ use crate::wire::header::{Header, Opcode};
 
 impl Connection {
     /// The same as [`receive`](Self::receive) without putting messages together: a frame begins, pieces of its payload
-    /// arrive, the frame ends. Messages of any size pass through a buffer of a few hundred bytes, 64 more than
-    /// [`RecvBuf::MIN_SIZE`] at the least.
+    /// arrive, the frame ends. Messages of any size pass through a buffer of a few hundred bytes; what it has to hold at
+    /// the least is [`RecvBuf::MIN_SIZE`] and 3 bytes more, the beginning of a character and a whole control frame.
     ///
     /// `Config::max_message_size` and `Config::max_fragments` bound what is put together, and so have no say here;
     /// `Config::max_frame_size` has. Control frames are whole, between the pieces of data. Text is validated, and its
-    /// pieces are whole characters.
+    /// pieces are whole characters; if it is not UTF-8, what is right before the fault is given, and the error next.
     ///
     /// Both ways of receiving can be mixed: what arrived of a message before the change is given by whichever call comes
-    /// next, together with what follows.
+    /// next, together with what follows. `receive` then gives the rest of the message as if that were all of it, and
+    /// the limits are those of the rest. Of a frame whose header `receive` has taken there is no `FrameStart`:
+    /// [`received_kind`](Self::received_kind) tells what it is.
     ///
     /// ```
     /// use ws_proto::{Chunk, Config, Connection, Event, Instant, Message, RecvBuf, Role};
@@ -75,6 +77,8 @@ impl Connection {
                     NextFrame::Data(header) => {
                         self.check_frame_size(header)?;
                         self.begin_frame(now, rx, header);
+                        // Not put together, and so not counted if `receive` goes on with the message.
+                        self.incoming.fragments = 0;
                         if !self.discards_data() {
                             return Ok(Some(ReadyChunkKind::FrameStart(self.describe(header)).into()));
                         }
@@ -82,12 +86,14 @@ impl Connection {
                     NextFrame::Incomplete => return Ok(None),
                 }
             }
-            self.take_payload(now, rx)?;
+            let taken = self.take_payload(now, rx);
             if !self.discards_data()
                 && let Some(piece) = self.take_piece(rx)
             {
+                // Also before a fault, which is noticed again by the next call.
                 return Ok(Some(ReadyChunkKind::Other(piece).into()));
             }
+            taken?;
             if self.incoming.frame_left > 0 {
                 self.check_room(rx)?;
                 return Ok(None);

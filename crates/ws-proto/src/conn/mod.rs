@@ -114,6 +114,8 @@ pub struct Connection {
 struct Keepalive {
     /// A ping waits for room in the outbox.
     due: bool,
+    /// A ping waits in the outbox, and this many bytes up to its end.
+    ahead: u16,
     sent: u32,
 }
 
@@ -125,6 +127,11 @@ impl Keepalive {
         payload[..4].copy_from_slice(&Self::MARK);
         payload[4..].copy_from_slice(&self.sent.to_be_bytes());
         payload
+    }
+
+    /// Whether the ping has not gone out yet.
+    const fn waits(self) -> bool {
+        self.due || self.ahead > 0
     }
 
     fn is_answered_by(self, pong: &[u8]) -> bool {

@@ -29,9 +29,8 @@ enum Frame {
 pub(super) struct Incoming {
     /// How much payload of the present data frame is still to come.
     pub(super) frame_left: u64,
-    /// The length of the message so far, all of the present frame included.
-    message_len: u64,
-    fragments: u32,
+    /// How many fragments were put together.
+    pub(super) fragments: u32,
     mask: Mask,
     pub(super) utf8: Utf8Validator,
     /// The data frame that has begun and is not finished.
@@ -39,6 +38,8 @@ pub(super) struct Incoming {
     /// A message has begun and is not finished.
     pub(super) in_message: bool,
     pub(super) text: bool,
+    /// It is text, and not UTF-8.
+    invalid: bool,
     /// The reserved bits of the message; if there are any, its payload belongs to an extension.
     pub(super) rsv: Rsv,
 }
@@ -47,27 +48,20 @@ impl Incoming {
     pub(super) const fn new() -> Self {
         Self {
             frame_left: 0,
-            message_len: 0,
             fragments: 0,
             mask: Mask::new([0; 4]),
             utf8: Utf8Validator::new(),
             frame: Frame::None,
             in_message: false,
             text: false,
+            invalid: false,
             rsv: Rsv::NONE,
         }
     }
 
-    /// The length of the message, and the number of its fragments, with one more frame of `len` bytes.
-    ///
-    /// Saturation is as good as the sum: no limit is as high.
-    #[inline]
-    const fn with_frame(&self, len: u64) -> (u64, u32) {
-        if self.in_message {
-            (self.message_len.saturating_add(len), self.fragments.saturating_add(1))
-        } else {
-            (len, 1)
-        }
+    /// The number of fragments with one more. Saturation is as good as the sum: no limit is as high.
+    const fn with_fragment(&self) -> u32 {
+        if self.in_message { self.fragments.saturating_add(1) } else { 1 }
     }
 
     pub(super) fn is_in_frame(&self) -> bool {
@@ -191,6 +185,10 @@ impl Connection {
     }
 
     fn next_event<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) -> Result<Option<Ready>, Error> {
+        if self.incoming.is_in_frame() {
+            // It may have begun in pieces, for which there is no limit.
+            self.check_message_size(rx, self.incoming.frame_left, self.incoming.frame == Frame::Last)?;
+        }
         loop {
             if !self.incoming.is_in_frame() {
                 match self.next_frame(now, rx)? {
@@ -229,6 +227,9 @@ impl Connection {
             rx.discard();
             return Ok(NextFrame::Incomplete);
         }
+        if self.discards_data() {
+            rx.discard_message();
+        }
         let expected = Expected {
             masked: !self.role.is_client(),
             continuation: self.incoming.in_message,
@@ -261,20 +262,31 @@ impl Connection {
     /// payload.
     #[inline]
     fn check_limits<S: Storage>(&self, rx: &RecvBuf<S>, header: Header) -> Result<(), Error> {
-        let limit = |limit: usize| Error::MessageTooBig { limit: limit as u64 };
-        let (message_len, fragments) = self.incoming.with_frame(header.len);
         self.check_frame_size(header)?;
         if self.discards_data() {
             return Ok(());
         }
+        self.check_message_size(rx, header.len, header.fin)?;
+        if self.incoming.with_fragment() > self.config.max_fragments {
+            return Err(Error::TooManyFragments { limit: self.config.max_fragments });
+        }
+        Ok(())
+    }
+
+    /// The message that is put together, with the `left` bytes of its present frame that are still to come.
+    #[inline]
+    fn check_message_size<S: Storage>(&self, rx: &RecvBuf<S>, left: u64, fin: bool) -> Result<(), Error> {
+        let limit = |limit: usize| Error::MessageTooBig { limit: limit as u64 };
+        if self.discards_data() {
+            return Ok(());
+        }
+        // Saturation is as good as the sum: no limit is as high.
+        let message_len = left.saturating_add(rx.message_len() as u64);
         if message_len > self.config.max_message_size as u64 {
             return Err(limit(self.config.max_message_size));
         }
-        if fragments > self.config.max_fragments {
-            return Err(Error::TooManyFragments { limit: self.config.max_fragments });
-        }
         // What follows a fragment is at least the header of another, and maybe a whole control frame.
-        let reserved = if header.fin { 0 } else { RESERVED as u64 };
+        let reserved = if fin { 0 } else { RESERVED as u64 };
         if !rx.can_hold(message_len.saturating_add(reserved)) {
             return Err(limit(rx.max_len().saturating_sub(reserved as usize)));
         }
@@ -291,7 +303,7 @@ impl Connection {
     pub(super) fn begin_frame<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>, header: Header) {
         let incoming = &mut self.incoming;
         rx.consume(header.size);
-        (incoming.message_len, incoming.fragments) = incoming.with_frame(header.len);
+        incoming.fragments = incoming.with_fragment();
         if !incoming.in_message {
             incoming.utf8 = Utf8Validator::new();
             incoming.text = header.opcode == Opcode::Text;
@@ -314,7 +326,7 @@ impl Connection {
     }
 
     /// Takes as much payload of the present frame as has arrived: moved to where the message is, unmasked, and checked, a
-    /// block at a time.
+    /// block at a time. Of text that is not UTF-8, what is right before the fault remains.
     pub(super) fn take_payload<S: Storage>(
         &mut self,
         now: Instant,
@@ -322,11 +334,14 @@ impl Connection {
     ) -> Result<(), Error> {
         let available = rx.unparsed().len();
         let mut n = usize::try_from(self.incoming.frame_left).map_or(available, |left| left.min(available));
-        self.incoming.frame_left -= n as u64;
         if self.discards_data() {
+            self.incoming.frame_left -= n as u64;
             rx.consume(n);
             rx.discard_message();
             return Ok(());
+        }
+        if self.incoming.invalid {
+            return Err(Error::InvalidUtf8);
         }
         if n > 0 {
             self.note_data(now);
@@ -334,14 +349,20 @@ impl Connection {
         let masked = !self.role.is_client();
         while n > 0 {
             let block = rx.append_to_message(n.min(BLOCK));
-            n -= block.len();
+            let len = block.len();
+            n -= len;
+            self.incoming.frame_left -= len as u64;
             if masked {
                 self.incoming.mask.apply(block);
             }
             if self.incoming.is_checked() {
                 // Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream
                 // is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
-                self.incoming.utf8.update(block).map_err(|_| Error::InvalidUtf8)?;
+                if let Err(fault) = self.incoming.utf8.update(block) {
+                    rx.truncate_message(len - fault.valid_up_to);
+                    self.incoming.invalid = true;
+                    return Err(Error::InvalidUtf8);
+                }
             }
         }
         Ok(())

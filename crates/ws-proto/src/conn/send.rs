@@ -58,11 +58,12 @@ impl Connection {
     }
 
     /// The same as [`send`](Self::send) with reserved bits on the first frame, for an extension that gives them a meaning and
-    /// made the payload; it is not checked.
+    /// made the payload; it is not checked. Only with [`Rsv::NONE`] it is what it says, and text has to be UTF-8.
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), and `ReservedBits` if `Config::allowed_rsv` does not have them. Nothing is queued then.
+    /// As for [`send`](Self::send), `ReservedBits` if `Config::allowed_rsv` does not have them, and `InvalidUtf8`. Nothing is
+    /// queued then.
     pub fn send_with_rsv<O: Outbound>(
         &mut self,
         tx: &mut O,
@@ -72,6 +73,9 @@ impl Connection {
     ) -> Result<(), SendError> {
         self.check_message()?;
         self.check_rsv(rsv)?;
+        if kind == Kind::Text && rsv.is_empty() && core::str::from_utf8(payload).is_err() {
+            return Err(SendError::InvalidUtf8);
+        }
         self.push_message(tx, First { opcode: kind.opcode(), rsv }, payload, true)
     }
 

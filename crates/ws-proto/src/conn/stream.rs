@@ -9,7 +9,7 @@ use crate::event::Kind;
 use crate::rsv::Rsv;
 use crate::time::Instant;
 use crate::utf8::Utf8Validator;
-use crate::wire::header::{EncodedHeader, MAX_HEADER_SIZE};
+use crate::wire::header::EncodedHeader;
 use crate::wire::mask::Mask;
 
 /// How much a source is asked for at once.
@@ -145,6 +145,7 @@ impl Connection {
     /// [`finish_message`](Self::finish_message), or from a [`Source`] with [`pull_message`](Self::pull_message).
     ///
     /// Nothing is queued before the first piece. Until the message is finished no other can be sent; control frames can.
+    /// It counts in [`Outbound::queued_messages`] from when its last piece is queued.
     ///
     /// # Errors
     ///
@@ -165,13 +166,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues as much of `bytes` as there is room for as the next piece of the message, and says how much that was: at
-    /// least one byte of any.
+    /// Queues as much of `bytes` as there is room for, and as one frame of `Config::fragment_size` takes, as the next piece of
+    /// the message, and says how much that was: at least one byte of any.
     ///
     /// # Errors
     ///
-    /// `Full` if there is no room, `InvalidUtf8`, `NoMessage` without [`begin_message`](Self::begin_message), or
-    /// `Closing`. Nothing is queued then.
+    /// `Full` if there is no room now, `MessageTooBig` if the output cannot hold a single byte with its header (of 2 bytes,
+    /// 6 for a client), `InvalidUtf8`, `NoMessage` without [`begin_message`](Self::begin_message), or `Closing`. Nothing is
+    /// queued then, and the message is as it was.
     pub fn write_message<O: Outbound>(&mut self, tx: &mut O, bytes: &[u8]) -> Result<usize, SendError> {
         self.check_unfinished()?;
         if bytes.is_empty() {
@@ -211,9 +213,10 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `Full` if there is no room, and the source was not asked; `NoMessage` or `Closing`. `SourceFailed` if the source
-    /// failed or claimed more than it was offered, and `InvalidUtf8` if it gave what is no text: the message is given up as
-    /// by [`abort_message`](Self::abort_message), and so is the connection with 1011 if any of it was queued.
+    /// `Full`, `MessageTooBig`, `NoMessage` or `Closing` as for [`write_message`](Self::write_message); the source was not
+    /// asked then. `SourceFailed` if the source failed or claimed more than it was offered, and `InvalidUtf8` if it gave what
+    /// is no text: the message is given up, and the connection closes with 1011, whether any of the message was queued or
+    /// not. Who wants to go on gives up with [`abort_message`](Self::abort_message) before the first piece.
     pub fn pull_message<O: Outbound, S: Source + ?Sized>(
         &mut self,
         now: Instant,
@@ -255,7 +258,9 @@ impl Connection {
             let header = EncodedHeader::new(fin, first.rsv, first.opcode, n, key);
             // A piece much smaller than the room may have a shorter header.
             let header = header.as_slice();
-            out.copy_within(payload, header.len());
+            if header.len() < reserved {
+                out.copy_within(payload, header.len());
+            }
             out[..header.len()].copy_from_slice(header);
             result = Ok(if fin { Pulled::Finished } else { Pulled::Fragment });
             (header.len() + n, fin)
@@ -266,7 +271,11 @@ impl Connection {
                 self.outgoing.unfinished = Some(Unfinished { has_frames: true, ..unfinished });
             }
             Ok(Pulled::Pending) => {}
-            Err(_) => self.abort_message(now),
+            Err(_) => {
+                self.outgoing.unfinished = None;
+                // If it closes already, that is as good.
+                let _ = self.close(now, CloseCode::INTERNAL_ERROR, "");
+            }
         }
         result
     }
@@ -289,7 +298,9 @@ impl Connection {
 
     /// How much payload the next frame may have.
     fn room<O: Outbound>(&self, tx: &O) -> Result<usize, SendError> {
-        match tx.room().saturating_sub(MAX_HEADER_SIZE) {
+        match EncodedHeader::max_payload(tx.room(), self.role.is_client()) {
+            // Nothing has to go first: there is never more room than now.
+            0 if tx.buffered() == 0 => Err(SendError::MessageTooBig),
             0 => Err(SendError::Full),
             room => Ok(room.min(self.config.fragment_size)),
         }

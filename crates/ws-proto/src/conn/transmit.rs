@@ -71,6 +71,9 @@ impl Connection {
             let role = &mut self.role;
             let pushed = self.outbox.push_ping(&self.keepalive.payload(), || role.next_key());
             self.keepalive.due = pushed.is_err();
+            if pushed.is_ok() {
+                self.keepalive.ahead = self.outbox.waiting().len() as u16;
+            }
         }
     }
 
@@ -134,7 +137,8 @@ impl<O: Outbound> Transmit<'_, O> {
         if n == 0 {
             return;
         }
-        let Connection { outbox, close, timers, .. } = &mut *self.connection;
+        let Connection { outbox, close, timers, keepalive, .. } = &mut *self.connection;
+        let ping_waited = keepalive.waits();
         let mut left = n;
         let mut step = |waiting: usize| {
             let step = left.min(waiting);
@@ -146,7 +150,10 @@ impl<O: Outbound> Transmit<'_, O> {
             close.consume(step(close.waiting().len()));
         }
         let data = step(front);
-        outbox.consume(step(outbox.waiting().len()));
+        let control = step(outbox.waiting().len());
+        outbox.consume(control);
+        // At most the size of the outbox, both of them. Pongs in front of the ping may have given way to others behind it.
+        keepalive.ahead = keepalive.ahead.saturating_sub(control as u16).min(outbox.waiting().len() as u16);
         let data = data + if outbox.is_empty() { step(all - front) } else { 0 };
         if data > 0 {
             self.tx.consume(data);
@@ -158,6 +165,10 @@ impl<O: Outbound> Transmit<'_, O> {
         timers.stop(Timer::WriteStall);
         if self.connection.has_output(self.tx) && !self.connection.aborted {
             self.connection.start_timer(Timer::WriteStall, self.now);
+        }
+        // And the peer cannot answer what it does not have.
+        if ping_waited && self.connection.timers.is_running(Timer::Pong) {
+            self.connection.start_timer(Timer::Pong, self.now);
         }
     }
 }

@@ -136,7 +136,7 @@ impl<'a> ClientRequest<'a> {
 ///
 /// RFC 6455 section 4.1 demands two things that are beyond one connection and therefore the caller's: at most
 /// one handshake at a time with the same address, and a wait before connecting again after a failure (section
-/// 7.2.3: random, up to 5 seconds at first, then growing). Section 4.1 also forbids to send anything before
+/// 7.2.3; [`ReconnectDelay`](super::ReconnectDelay) computes it). Section 4.1 also forbids to send anything before
 /// the response is there.
 ///
 /// ```text

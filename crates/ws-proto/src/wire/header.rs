@@ -219,6 +219,13 @@ impl EncodedHeader {
         length + if masked { 4 } else { 0 }
     }
 
+    /// The most payload that a frame of `size` bytes can have, its header included.
+    pub(crate) fn max_payload(size: usize, masked: bool) -> usize {
+        // With each length of header: what is left beside it, but no more than it can express.
+        let most = |len: usize| size.saturating_sub(Self::size_for(len, masked)).min(len);
+        most(125).max(most(0xFFFF)).max(most(usize::MAX))
+    }
+
     #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.size)]

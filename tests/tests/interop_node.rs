@@ -1,0 +1,23 @@
+//! npm's `ws` talks to our servers, and our client to its server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+mod interop_support;
+
+use interop_support::{Peer, Server, converse};
+
+#[tokio::test]
+async fn its_client_talks_to_our_servers() {
+    let Some(node) = Peer::node().await else { return };
+    for server in Server::ALL {
+        let mut server = server.start().await;
+        node.run_client("client.js", &server.url()).await;
+        server.expect_the_usual_ends().await;
+    }
+}
+
+#[tokio::test]
+async fn our_client_talks_to_its_server() {
+    let Some(node) = Peer::node().await else { return };
+    converse(node.start_server("server.js").await).await;
+}

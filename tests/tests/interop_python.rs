@@ -1,0 +1,23 @@
+//! Python's `websockets` talks to our servers, and our client to its server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+mod interop_support;
+
+use interop_support::{Peer, Server, converse};
+
+#[tokio::test]
+async fn its_client_talks_to_our_servers() {
+    let Some(python) = Peer::python().await else { return };
+    for server in Server::ALL {
+        let mut server = server.start().await;
+        python.run_client("client.py", &server.url()).await;
+        server.expect_the_usual_ends().await;
+    }
+}
+
+#[tokio::test]
+async fn our_client_talks_to_its_server() {
+    let Some(python) = Peer::python().await else { return };
+    converse(python.start_server("server.py").await).await;
+}
