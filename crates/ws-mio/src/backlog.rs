@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::Bytes;
-use ws_proto::{
-    CloseCode, Connection, Instant, Kind, Outbound as _, Pulled, Rsv, SendError, SendQueue, Source,
-};
+use ws_proto::{Connection, Instant, Kind, Outbound as _, Pulled, Rsv, SendError, SendQueue, Source};
 
 /// A source is asked only while less output than this waits, so that a fast one does not fill the memory.
 const PULL_BELOW: usize = 16 << 10;
@@ -115,8 +113,6 @@ impl Backlog {
                 Err(SendError::Full) => return Ok(Pumped::More),
                 Err(error) => {
                     self.release();
-                    // As the core does when a piece of the message was queued; the outcome is not to depend on that.
-                    let _ = connection.close(now, CloseCode::INTERNAL_ERROR, "");
                     return Err(error);
                 }
             }
