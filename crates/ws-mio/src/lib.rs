@@ -216,7 +216,6 @@ mod error;
 mod flow;
 mod link;
 pub mod migration;
-mod outcome;
 mod output;
 mod parts;
 mod reply;
@@ -232,7 +231,8 @@ pub use connecting::{Connecting, connect, connect_with};
 pub use endpoint::{Endpoint, Step};
 pub use error::Error;
 pub use flow::Flow;
-pub use outcome::{Outcome, Side};
+/// How a connection ended: from [`WebSocket::outcome`].
+pub type Outcome<'a> = ws_proto::Outcome<'a, Error>;
 pub use reply::Reply;
 pub use timeouts::Timeouts;
 pub use transport::Transport;
@@ -240,5 +240,5 @@ pub use websocket::WebSocket;
 pub use ws_proto::handshake;
 pub use ws_proto::{
     Chunk, Clock, CloseCode, CloseFrame, Config, Event, FrameHeader, Instant, Kind, MaskKeys, Message, Pull,
-    Role, Rsv, SendError, Source, State,
+    Role, Rsv, SendError, Side, Source, State,
 };

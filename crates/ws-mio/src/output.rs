@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, Connection, Instant, Kind, Message, Outbound as _, Rsv, SendError, SendQueue, Source, State,
+    CloseCode, Connection, Ending, Instant, Kind, Message, Outbound as _, Rsv, SendError, SendQueue, Source,
+    State,
 };
 
 use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
+use crate::error::Error;
 use crate::flow::{Flow, WaterMarks};
-use crate::outcome::Ending;
 
 /// How much the application may queue, unless it says otherwise.
 const SEND_LIMIT: usize = 1 << 20;
@@ -27,7 +28,7 @@ pub(crate) struct Output {
     /// Rarely there. Messages that are sent meanwhile wait in it.
     backlog: Option<Box<Backlog>>,
     marks: Option<Box<WaterMarks>>,
-    pub(crate) ending: Option<Box<Ending>>,
+    pub(crate) ending: Ending<Error>,
     /// How often sources may still be asked in this turn.
     pull_budget: u16,
     /// A source failed, which was not reported yet.
@@ -54,7 +55,7 @@ impl Output {
             send_limit: SEND_LIMIT,
             backlog: None,
             marks: None,
-            ending: None,
+            ending: Ending::new(),
             pull_budget: PULL_BUDGET,
             source_error: None,
             sending_stopped: false,
@@ -231,7 +232,7 @@ impl Output {
             backlog.give_up_sources(now, &mut self.connection, &mut self.tx);
         }
         self.connection.close(now, code, reason)?;
-        Ending::keep_local(&mut self.ending, code, reason);
+        self.ending.keep_local(code, reason);
         Ok(())
     }
 
@@ -243,7 +244,7 @@ impl Output {
             self.release_backlog();
         }
         if result.is_ok() {
-            Ending::keep_local(&mut self.ending, code, reason);
+            self.ending.keep_local(code, reason);
         }
         result
     }

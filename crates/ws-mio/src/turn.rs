@@ -6,7 +6,6 @@ use ws_proto::{Chunk, Connection, Event, Instant, ReadyChunk, RecvBuf, Transport
 
 use crate::error::Error;
 use crate::link::Moved;
-use crate::outcome::Ending;
 use crate::output::Output;
 use crate::reply::Reply;
 use crate::spare;
@@ -212,7 +211,7 @@ impl<IO: Transport> WebSocket<IO> {
     fn take_error(&mut self) -> Option<Error> {
         let error = self.find_error()?;
         self.reported = true;
-        Ending::keep_error(&mut self.output.ending, &error);
+        self.output.ending.keep_error(error.duplicate());
         Some(error)
     }
 
@@ -250,7 +249,7 @@ impl<IO: Transport> WebSocket<IO> {
 /// The event, with the means to answer it. The last thing that it passes before the application has it.
 fn give<'a, D>(event: Event<'a, D>, output: &'a mut Output, now: Instant) -> (Event<'a, D>, Reply<'a>) {
     if let Event::Close(frame) = &event {
-        Ending::keep_peer(&mut output.ending, *frame, &output.connection);
+        output.ending.keep_peer(*frame, &output.connection);
     }
     (event, Reply::new(output, now))
 }

@@ -7,8 +7,8 @@ use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
 use ws_proto::{CloseCode, Config, Connection, Instant, Kind, RecvBuf, Role, Rsv, SendQueue, State};
 
+use crate::Outcome;
 use crate::link::Link;
-use crate::outcome::{Ending, Outcome};
 use crate::output::Output;
 
 /// How many events one turn gives at most.
@@ -156,7 +156,7 @@ impl<IO> WebSocket<IO> {
     /// How the connection ended, in one value: who closed it, both codes and reasons, whether that was clean, and the error.
     /// `None` until it is over, as [`is_closed`](Self::is_closed) says.
     pub fn outcome(&self) -> Option<Outcome<'_>> {
-        self.closed.then(|| Ending::outcome(self.output.ending.as_deref(), &self.output.connection))
+        self.closed.then(|| self.output.ending.outcome(&self.output.connection))
     }
 
     /// Whether the closing handshake was completed, and nothing failed before.

@@ -10,8 +10,8 @@ use std::io;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{
-    CloseCode, CloseFrame, Connection, Ending, Event, Instant, Kind, MAX_SLICES, Outbound, Outcome, Ready,
-    ReadyChunk, RecvBuf, SendError, SendQueue, TransportAction,
+    CloseCode, CloseFrame, Connection, Ending, Event, Instant, Kind, MAX_SLICES, Outbound, Ready, ReadyChunk,
+    RecvBuf, SendError, SendQueue, TransportAction,
 };
 
 use crate::error::Error;
@@ -146,7 +146,7 @@ impl<IO> Driver<IO> {
     }
 
     /// How it ended; `None` as long as it has not.
-    pub(crate) fn outcome(&self) -> Option<Outcome<'_, Error>> {
+    pub(crate) fn outcome(&self) -> Option<crate::Outcome<'_>> {
         self.done.then(|| self.ending.outcome(&self.conn))
     }
 

@@ -107,6 +107,8 @@ mod waiters;
 pub use accept::{IncomingRequest, accept, receive_request};
 pub use connect::{Accepted, connect, connect_over, connect_with};
 pub use error::{Error, Rejection};
+/// How a connection ended: from [`WebSocket::outcome`].
+pub type Outcome<'a> = ws_proto::Outcome<'a, Error>;
 pub use message::{CloseFrame, Message};
 pub use message_reader::{MessageReader, ReceiveChunks};
 pub use message_writer::{MessageWriter, SendPieces};

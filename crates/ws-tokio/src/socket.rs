@@ -8,10 +8,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    Chunk, CloseCode, Config, Connection, Event, Kind, Outcome, Ready, ReadyChunk, RecvBuf, Role, Rsv,
-    SendError, SendQueue,
+    Chunk, CloseCode, Config, Connection, Event, Kind, Ready, ReadyChunk, RecvBuf, Role, Rsv, SendError,
+    SendQueue,
 };
 
+use crate::Outcome;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::message::Message;
@@ -83,7 +84,7 @@ impl<IO> WebSocket<IO> {
 
     /// How the connection ended, all in one: who closed it, both codes and reasons, and the error. `None` as long as it has
     /// not: it is there when [`next`](Self::next) or [`recv`](Self::recv) has given `None` or an error.
-    pub fn outcome(&self) -> Option<Outcome<'_, Error>> {
+    pub fn outcome(&self) -> Option<Outcome<'_>> {
         self.driver.outcome()
     }
 
