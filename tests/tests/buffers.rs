@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use ws_proto::{
-    Config, Connection, Error, Event, Instant, Kind, Message, Outbound as _, RecvBuf, Role, SendBuf,
+    Chunk, Config, Connection, Error, Event, Instant, Kind, Message, Outbound as _, RecvBuf, Role, SendBuf,
     SendError, SendQueue,
 };
 use ws_tests::{
@@ -245,6 +245,55 @@ fn a_ready_event_taken_to_another_buffer_is_no_undefined_behaviour() {
     let binary_ready = conn.poll_receive(Instant::ZERO, &mut other).unwrap().unwrap();
     assert_eq!(text_ready.event(&other), Event::Data(Message::Text("")));
     assert_eq!(Seen::from(binary_ready.event(&other)), Seen::binary([0xFF; 5]));
+}
+
+/// Text is handed out without another look at it, so no mix-up of safe calls may get anything else there.
+#[test]
+fn a_buffer_exchanged_in_the_middle_of_a_message_is_no_undefined_behaviour() {
+    let streams = [
+        wire(&[text("a\u{20AC}\u{1F600}").more(), cont("\u{20AC}b")], true),
+        wire(&[binary([0xFF, 0x82, 0xAC, 0xE2]).more(), cont([0x82, 0xFF])], true),
+        wire(&[text([0xAC, b'c'])], true),
+        wire(&[text(""), binary([0xAC; 3]).more(), ping(""), cont([0xE2; 5])], true),
+    ];
+    let check = |event: Event<'_, Message<'_>>| {
+        if let Event::Data(Message::Text(text)) = event {
+            assert!(core::str::from_utf8(text.as_bytes()).is_ok(), "{:x?}", text.as_bytes());
+        }
+    };
+    for one in &streams {
+        for other in &streams {
+            for (cut, other_cut) in (0..one.len()).flat_map(|n| (0..other.len()).map(move |m| (n, m))) {
+                for ways in 0..16 {
+                    let mut conn = Connection::new(Role::Server, config(), Instant::ZERO);
+                    let mut others = Connection::new(Role::Server, config(), Instant::ZERO);
+                    let (mut rx, mut others_rx) = (RecvBuf::new([0; 400]), RecvBuf::new([0; 400]));
+                    let receive = |conn: &mut Connection, rx: &mut RecvBuf<_>, way: u8| {
+                        if ways & way == 0 {
+                            while let Ok(Some(event)) = conn.receive(Instant::ZERO, rx) {
+                                check(event);
+                            }
+                        } else {
+                            while let Ok(Some(event)) = conn.receive_chunk(Instant::ZERO, rx) {
+                                if let Event::Data(Chunk::Data(piece)) = event {
+                                    check(Event::Data(piece));
+                                }
+                            }
+                        }
+                    };
+                    rx.extend_from_slice(&one[..cut]);
+                    receive(&mut conn, &mut rx, 1);
+                    others_rx.extend_from_slice(&other[..other_cut]);
+                    receive(&mut others, &mut others_rx, 2);
+                    // Each goes on with the buffer of the other.
+                    others_rx.extend_from_slice(&one[cut..]);
+                    receive(&mut conn, &mut others_rx, 4);
+                    rx.extend_from_slice(&other[other_cut..]);
+                    receive(&mut others, &mut rx, 8);
+                }
+            }
+        }
+    }
 }
 
 #[test]
