@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use ws_proto::{
-    Chunk, Config, Connection, Error, Event, Instant, Kind, Message, Outbound as _, RecvBuf, Role, SendBuf,
-    SendError, SendQueue,
+    Chunk, CloseCode, Config, Connection, Error, Event, Instant, Kind, Message, Outbound as _, RecvBuf, Role,
+    SendBuf, SendError, SendQueue,
 };
 use ws_tests::{
     Endpoint, Frame, Seen, binary, chop, client_role, close, close_with, cont, every_byte, ping, pong, text,
@@ -477,5 +477,40 @@ fn a_client_on_fixed_buffers_all_around_talks_to_such_a_server() {
         server.send_text(&message).unwrap();
         client.hear_bytes(&server.say_bytes());
         assert_eq!(client.events(), [Seen::text(&message)]);
+    }
+}
+
+/// Bytes that are another number each time they are asked for, against what `SendQueue` asks of them.
+struct Restless(core::cell::Cell<usize>, Vec<u8>);
+
+impl AsRef<[u8]> for Restless {
+    fn as_ref(&self) -> &[u8] {
+        self.0.set(
+            self.0.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407),
+        );
+        &self.1[..(self.0.get() >> 33) % self.1.len()]
+    }
+}
+
+#[test]
+fn owned_payloads_that_do_not_keep_still_spoil_the_output_and_nothing_else() {
+    for seed in 0..2000 {
+        let mut conn = Connection::new(Role::Server, config(), Instant::ZERO);
+        let mut tx = SendQueue::new();
+        for n in 0..20 {
+            let payload = Restless(core::cell::Cell::new(seed * 31 + n), vec![0x81; 5000]);
+            let _ = conn.send_owned(&mut tx, Kind::Binary, payload);
+            if let Some(mut transmit) = conn.poll_transmit(Instant::ZERO, &mut tx) {
+                transmit.advance((seed * 7 + n * 311) % 4000);
+            }
+        }
+        let _ = conn.close_now(Instant::ZERO, CloseCode::NORMAL, "");
+        let mut polls = 0;
+        while let Some(mut transmit) = conn.poll_transmit(Instant::ZERO, &mut tx) {
+            let _ = transmit.slices();
+            transmit.advance(997);
+            polls += 1;
+            assert!(polls < 1000, "no end");
+        }
     }
 }

@@ -154,7 +154,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Waits for the next message to begin, and gives a reader for its payload, which implements `AsyncRead`; `None` when
     /// the connection is over.
     ///
-    /// What is left of a message before is skipped, and so are control frames, which have been answered.
+    /// What is left of a message before is skipped, and so are control frames, which have been answered. A message before is
+    /// also one that [`recv`](Self::recv) or [`next`](Self::next) began to receive and was cancelled.
     ///
     /// # Errors
     ///
