@@ -291,7 +291,12 @@ impl Connection {
     }
 
     pub(super) fn check_frame_size(&self, header: Header) -> Result<(), Error> {
-        let limit = self.config.max_frame_size as u64;
+        // The largest number is no limit, also where a length can exceed it.
+        let limit = if self.config.max_frame_size == usize::MAX {
+            u64::MAX
+        } else {
+            self.config.max_frame_size as u64
+        };
         if header.len > limit { Err(Error::MessageTooBig { limit }) } else { Ok(()) }
     }
 
