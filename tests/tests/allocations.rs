@@ -8,7 +8,8 @@ use core::cell::Cell;
 use std::alloc::System;
 
 use ws_proto::{
-    Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, Role, SendBuf, SendQueue,
+    Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, Role, SendBuf, SendError,
+    SendQueue,
 };
 
 struct Counting;
@@ -178,4 +179,68 @@ fn a_ping_flood_and_a_fragment_flood_take_at_most_16_kib_of_heap() {
         }
     });
     assert!(peak <= 16 << 10, "{peak}");
+}
+
+/// An owned message keeps its own bytes alive and not the receive buffer.
+#[test]
+fn ten_thousand_kept_messages_of_8_bytes_take_at_most_128_bytes_each() {
+    const MESSAGES: usize = 10_000;
+    let frame = [0x82, 0x88, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let (_, kept) = peak_of(|| {
+        let before = LIVE.get();
+        let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
+        let mut rx = RecvBuf::new(Vec::new());
+        let mut kept = Vec::with_capacity(MESSAGES);
+        for _ in 0..MESSAGES {
+            rx.extend_from_slice(&frame);
+            let event = server.receive(Instant::ZERO, &mut rx).unwrap().unwrap();
+            kept.push(ws_tokio::Message::from(event));
+        }
+        drop(rx);
+        let each = (LIVE.get() - before) as usize / MESSAGES;
+        assert!(each <= 128, "{each}");
+        kept
+    });
+    assert!(
+        kept.iter().all(|message| matches!(message, ws_tokio::Message::Binary(bytes) if bytes.len() == 8))
+    );
+}
+
+#[test]
+fn of_a_thousand_subscribers_a_slow_one_costs_its_own_limit_and_gets_its_messages_back() {
+    const LIMIT: usize = 64 << 10;
+    const SIZE: usize = 10_000;
+    let mut subscribers: Vec<_> = (0..1000)
+        .map(|_| {
+            let server = Connection::new(Role::Server, config(), Instant::ZERO);
+            (server, SendQueue::<std::sync::Arc<[u8]>>::new().limit(LIMIT))
+        })
+        .collect();
+    let (peak, ()) = peak_of(|| {
+        let mut refused = 0;
+        for n in 0..100_usize {
+            let message: std::sync::Arc<[u8]> = vec![n as u8; SIZE].into();
+            for (index, (server, tx)) in subscribers.iter_mut().enumerate() {
+                match server.send_owned(tx, Kind::Binary, message.clone()) {
+                    Ok(()) => {}
+                    Err((error, back)) => {
+                        assert_eq!((index, error), (500, SendError::Full));
+                        assert!(std::sync::Arc::ptr_eq(&back, &message));
+                        refused += 1;
+                    }
+                }
+                if index != 500 {
+                    while let Some(mut transmit) = server.poll_transmit(Instant::ZERO, tx) {
+                        let n = transmit.slices().iter().map(|slice| slice.len()).sum();
+                        transmit.advance(n);
+                    }
+                }
+            }
+        }
+        assert_eq!(refused, 100 - LIMIT / (SIZE + 4));
+        assert!(subscribers[500].1.buffered_amount() <= LIMIT);
+        assert!(subscribers.iter().enumerate().all(|(index, (_, tx))| index == 500 || tx.is_empty()));
+    });
+    // Each queue keeps room for a few headers and parts; the messages that wait are held once, and by the slow one only.
+    assert!(peak <= LIMIT + 4 * SIZE + 1000 * 512, "{peak}");
 }

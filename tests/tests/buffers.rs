@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use ws_proto::{
-    Config, Connection, Error, Event, Instant, Kind, Message, Outbound as _, RecvBuf, Role, SendBuf,
-    SendError, SendQueue,
+    Chunk, CloseCode, Config, Connection, Error, Event, Instant, Kind, Message, Outbound as _, RecvBuf, Role,
+    SendBuf, SendError, SendQueue,
 };
 use ws_tests::{
     Endpoint, Frame, Seen, binary, chop, client_role, close, close_with, cont, every_byte, ping, pong, text,
@@ -247,6 +247,58 @@ fn a_ready_event_taken_to_another_buffer_is_no_undefined_behaviour() {
     assert_eq!(Seen::from(binary_ready.event(&other)), Seen::binary([0xFF; 5]));
 }
 
+/// Text is handed out without another look at it, so no mix-up of safe calls may get anything else there.
+#[test]
+fn a_buffer_exchanged_in_the_middle_of_a_message_is_no_undefined_behaviour() {
+    let streams = [
+        wire(&[text("a\u{20AC}\u{1F600}").more(), cont("\u{20AC}b")], true),
+        wire(&[binary([0xFF, 0x82, 0xAC, 0xE2]).more(), cont([0x82, 0xFF])], true),
+        wire(&[text([0xAC, b'c'])], true),
+        wire(&[text(""), binary([0xAC; 3]).more(), ping(""), cont([0xE2; 5])], true),
+    ];
+    let check = |event: Event<'_, Message<'_>>| {
+        if let Event::Data(Message::Text(text)) = event {
+            assert!(core::str::from_utf8(text.as_bytes()).is_ok(), "{:x?}", text.as_bytes());
+        }
+    };
+    for one in &streams {
+        for other in &streams {
+            // Under Miri a part of it has to do.
+            let step = if cfg!(miri) { 5 } else { 1 };
+            let cuts = |len| (0..len).step_by(step);
+            for (cut, other_cut) in cuts(one.len()).flat_map(|n| cuts(other.len()).map(move |m| (n, m))) {
+                for ways in (0..16).step_by(step) {
+                    let mut conn = Connection::new(Role::Server, config(), Instant::ZERO);
+                    let mut others = Connection::new(Role::Server, config(), Instant::ZERO);
+                    let (mut rx, mut others_rx) = (RecvBuf::new([0; 400]), RecvBuf::new([0; 400]));
+                    let receive = |conn: &mut Connection, rx: &mut RecvBuf<_>, way: u8| {
+                        if ways & way == 0 {
+                            while let Ok(Some(event)) = conn.receive(Instant::ZERO, rx) {
+                                check(event);
+                            }
+                        } else {
+                            while let Ok(Some(event)) = conn.receive_chunk(Instant::ZERO, rx) {
+                                if let Event::Data(Chunk::Data(piece)) = event {
+                                    check(Event::Data(piece));
+                                }
+                            }
+                        }
+                    };
+                    rx.extend_from_slice(&one[..cut]);
+                    receive(&mut conn, &mut rx, 1);
+                    others_rx.extend_from_slice(&other[..other_cut]);
+                    receive(&mut others, &mut others_rx, 2);
+                    // Each goes on with the buffer of the other.
+                    others_rx.extend_from_slice(&one[cut..]);
+                    receive(&mut conn, &mut others_rx, 4);
+                    rx.extend_from_slice(&other[other_cut..]);
+                    receive(&mut others, &mut rx, 8);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn ready_tells_data_from_control() {
     let mut conn = Connection::new(Role::Server, config(), Instant::ZERO);
@@ -428,5 +480,40 @@ fn a_client_on_fixed_buffers_all_around_talks_to_such_a_server() {
         server.send_text(&message).unwrap();
         client.hear_bytes(&server.say_bytes());
         assert_eq!(client.events(), [Seen::text(&message)]);
+    }
+}
+
+/// Bytes that are another number each time they are asked for, against what `SendQueue` asks of them.
+struct Restless(core::cell::Cell<usize>, Vec<u8>);
+
+impl AsRef<[u8]> for Restless {
+    fn as_ref(&self) -> &[u8] {
+        self.0.set(
+            self.0.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407),
+        );
+        &self.1[..(self.0.get() >> 33) % self.1.len()]
+    }
+}
+
+#[test]
+fn owned_payloads_that_do_not_keep_still_spoil_the_output_and_nothing_else() {
+    for seed in 0..2000 {
+        let mut conn = Connection::new(Role::Server, config(), Instant::ZERO);
+        let mut tx = SendQueue::new();
+        for n in 0..20 {
+            let payload = Restless(core::cell::Cell::new(seed * 31 + n), vec![0x81; 5000]);
+            let _ = conn.send_owned(&mut tx, Kind::Binary, payload);
+            if let Some(mut transmit) = conn.poll_transmit(Instant::ZERO, &mut tx) {
+                transmit.advance((seed * 7 + n * 311) % 4000);
+            }
+        }
+        let _ = conn.close_now(Instant::ZERO, CloseCode::NORMAL, "");
+        let mut polls = 0;
+        while let Some(mut transmit) = conn.poll_transmit(Instant::ZERO, &mut tx) {
+            let _ = transmit.slices();
+            transmit.advance(997);
+            polls += 1;
+            assert!(polls < 1000, "no end");
+        }
     }
 }

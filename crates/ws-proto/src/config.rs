@@ -64,7 +64,8 @@ impl Config {
 
     /// The largest data frame that is received, in bytes of payload. Checked on the frame header.
     ///
-    /// Default: no limit of its own, so that there is one number to think of; `max_message_size` holds for each frame.
+    /// Default: `usize::MAX`, which is no limit, so that there is one number to think of; `max_message_size` holds for each
+    /// frame of a message that is put together.
     #[must_use]
     pub const fn max_frame_size(mut self, bytes: usize) -> Self {
         self.max_frame_size = bytes;

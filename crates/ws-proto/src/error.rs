@@ -138,7 +138,8 @@ impl TimeoutReason {
 
 /// Why a command was refused: the caller's fault, or the state of the connection.
 ///
-/// None is fatal. Nothing was written, and the connection is as it was.
+/// None is fatal but [`SourceFailed`](Self::SourceFailed) in the middle of a message. Otherwise nothing was written, and
+/// the connection is as it was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum SendError {

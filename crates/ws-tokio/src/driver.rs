@@ -73,7 +73,8 @@ impl<IO> Driver<IO> {
         let now = self.timer.now();
         if self.conn.poll_timeout().is_some_and(|deadline| deadline <= now) {
             self.conn.handle_timeout(now);
-            // A connection that is woken by nothing but its timer is idle: it keeps no memory.
+            // A connection that is woken by nothing but its timer is idle: it gives back what it grew to, and keeps no more
+            // than the room for the next read.
             self.tx.shrink();
             if let Some(rx) = rx {
                 rx.shrink(0);

@@ -34,7 +34,8 @@ pub(crate) mod sealed {
 /// kind `UnexpectedEof`. The bytes of a text message are UTF-8, and checked to be, but a read may stop inside a
 /// character.
 ///
-/// Dropped before the end, the rest of the message is skipped by the next `next_message`.
+/// Dropped before the end, the rest of the message is skipped by the next `next_message`. The other ways to receive know
+/// nothing of it and go on with what is left: `recv` and `next` give that as if it were a message.
 #[derive(Debug)]
 pub struct MessageReader<'w, R> {
     from: &'w mut R,

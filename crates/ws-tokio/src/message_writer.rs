@@ -51,6 +51,22 @@ impl<'w, W: SendPieces> MessageWriter<'w, W> {
         Ok(Self { to, finished: false })
     }
 
+    /// Begins as soon as no message waits in front of the full queue.
+    async fn begin_in_turn(to: &'w mut W, kind: Kind) -> Result<Self, Error> {
+        poll_fn(|cx| {
+            let mut flushed = Poll::Ready(());
+            loop {
+                match to.begin(kind) {
+                    Err(SendError::Full) => ready!(flushed),
+                    other => return Poll::Ready(other.map_err(Error::Send)),
+                }
+                flushed = to.poll_flush(cx)?;
+            }
+        })
+        .await?;
+        Ok(Self { to, finished: false })
+    }
+
     /// Ends the message, and waits until all of it is with the transport.
     ///
     /// # Errors
@@ -132,7 +148,7 @@ where
 {
     let mut buffer = vec![0; SOURCE_BUFFER];
     let mut total = 0;
-    let mut writer = MessageWriter::begin(to, kind)?;
+    let mut writer = MessageWriter::begin_in_turn(to, kind).await?;
     loop {
         let n = poll_fn(|cx| {
             let mut buffer = ReadBuf::new(&mut buffer);
@@ -159,7 +175,7 @@ where
     B: AsRef<[u8]>,
 {
     let mut total = 0;
-    let mut writer = MessageWriter::begin(to, kind)?;
+    let mut writer = MessageWriter::begin_in_turn(to, kind).await?;
     loop {
         let item = poll_fn(|cx| match Pin::new(&mut *source).poll_next(cx) {
             Poll::Ready(item) => Poll::Ready(item.transpose().map_err(Error::Io)),

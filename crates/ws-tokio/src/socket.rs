@@ -162,7 +162,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Waits for the next message to begin, and gives a reader for its payload, which implements `AsyncRead`; `None` when
     /// the connection is over.
     ///
-    /// What is left of a message before is skipped, and so are control frames, which have been answered.
+    /// What is left of a message before is skipped, and so are control frames, which have been answered. A message before is
+    /// also one that [`recv`](Self::recv) or [`next`](Self::next) began to receive and was cancelled.
     ///
     /// # Errors
     ///
@@ -182,7 +183,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if a message is in progress already, or the connection is closing.
+    /// [`Error::Send`] if a message is in progress already, or the connection is closing; and with `SendError::Full` if a
+    /// message waits in front of the full queue, until a [`flush`](Self::flush).
     pub fn begin_message(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
         MessageWriter::begin(self, kind)
     }
@@ -191,7 +193,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// it is with the transport. Says how many bytes that were.
     ///
     /// While the source has nothing, pings and a Close frame of the peer are answered, as long as no data is in front of
-    /// them; data waits for whoever receives next.
+    /// them. They are not reported by whoever receives next; data is, and waits for that.
     ///
     /// # Errors
     ///

@@ -261,11 +261,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         self.poll(cx, |driver, cx| if driver.done { Poll::Ready(Ok(())) } else { driver.poll_flush(cx) })
     }
 
-    /// Does something that is done at once. The other half looks afterwards what is to be transmitted, and when.
-    fn act<R>(&mut self, act: impl FnOnce(&mut Driver<IO>) -> R) -> R {
+    /// Does something that is done at once. If it was done, the other half looks afterwards what is to be transmitted, and
+    /// when. What is refused wakes nobody: it is tried again with each poll, and both halves may be in one task.
+    fn act<R>(&mut self, act: impl FnOnce(&mut Driver<IO>) -> Result<R, SendError>) -> Result<R, SendError> {
         let mut driver = lock(&self.shared);
         let result = act(&mut driver);
-        driver.waiters.wake();
+        if result.is_ok() {
+            driver.waiters.wake();
+        }
         result
     }
 
@@ -306,7 +309,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_writer::sealed::Sealed for WebS
     }
 
     fn abort(&mut self) {
-        self.act(Driver::abort_message);
+        // It cannot be refused.
+        let _ = self.act(|driver| {
+            driver.abort_message();
+            Ok(())
+        });
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

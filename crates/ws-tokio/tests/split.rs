@@ -158,3 +158,44 @@ async fn the_halves_are_a_stream_and_a_sink() {
     }
     echo.await.unwrap().unwrap();
 }
+
+/// Both halves in one task, which is what `join!` makes: what one of them does must not wake the task to do it again.
+#[tokio::test]
+async fn halves_that_wait_in_one_task_let_it_sleep() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
+
+    struct Flag(AtomicBool);
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    for way in 0..4 {
+        let (_peer, io) = duplex(1 << 10);
+        let (mut reader, mut writer) = server(io, quiet()).split();
+        let writing = async {
+            writer.feed(Message::binary(vec![0; 2 << 20])).await.unwrap();
+            match way {
+                0 => writer.begin_message(Kind::Binary).unwrap().write_all(&[0; 1 << 20]).await.unwrap(),
+                1 => writer.begin_message(Kind::Binary).unwrap().finish().await.unwrap(),
+                2 => writer.feed(Message::text("in front")).await.unwrap(),
+                _ => SinkExt::<Message>::close(&mut writer).await.unwrap(),
+            }
+            if way == 2 {
+                writer.send_reader(Kind::Binary, &mut &b"source"[..]).await.unwrap();
+            }
+        };
+        let mut both = std::pin::pin!(async { tokio::join!(reader.recv(), writing) });
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&flag));
+        let mut polls = 0;
+        while flag.0.swap(false, Ordering::Relaxed) {
+            assert!(both.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            polls += 1;
+            assert!(polls < 10, "the task goes round and round, way {way}");
+        }
+    }
+}

@@ -176,6 +176,33 @@ async fn while_one_message_is_written_no_other_can_be_begun() {
 }
 
 #[tokio::test]
+async fn a_source_waits_for_a_message_that_waits_in_front_of_a_full_queue() {
+    const SIZE: usize = 2 << 20;
+    let (mut peer, io) = duplex(1 << 16);
+    let mut ws = server(io, quiet());
+    let reading = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        while seen.len() < 7 {
+            let (first, payload) = read_frame(&mut peer).await.unwrap().unwrap();
+            seen.push((first, payload.len()));
+        }
+        seen
+    });
+    ws.feed(Message::binary(vec![1; SIZE])).await.unwrap();
+    ws.feed(Message::text("in front")).await.unwrap();
+    // What cannot wait says so.
+    assert!(matches!(ws.begin_message(Kind::Text), Err(Error::Send(SendError::Full))));
+    assert_eq!(ws.send_reader(Kind::Text, &mut &b"source"[..]).await.unwrap(), 6);
+
+    ws.feed(Message::binary(vec![1; SIZE])).await.unwrap();
+    ws.feed(Message::text("in front")).await.unwrap();
+    let items = [Ok::<_, io::Error>("stream")];
+    assert_eq!(ws.send_stream(Kind::Text, &mut stream::iter(items)).await.unwrap(), 6);
+    let round = [(0x82, SIZE), (0x81, 8), (0x01, 6), (0x80, 0)];
+    assert_eq!(reading.await.unwrap(), [&round[..], &round[..3]].concat());
+}
+
+#[tokio::test]
 async fn a_source_that_fails_closes_with_1011_and_its_error_is_told() {
     let (mut peer, io) = duplex(1 << 16);
     let mut ws = server(io, quiet());

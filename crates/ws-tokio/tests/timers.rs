@@ -13,7 +13,7 @@ use ws_proto::{CloseCode, Config, Error as Cause, TimeoutReason};
 use ws_tokio::{Error, Message, connect_over, receive_request};
 
 use support::{
-    CLOSE, PING, PONG, TEXT, client, close_body, echo, frame, masked, pair, quiet, read_frame, server,
+    BINARY, CLOSE, PING, PONG, TEXT, client, close_body, echo, frame, masked, pair, quiet, read_frame, server,
 };
 
 const fn secs(secs: u64) -> Duration {
@@ -409,4 +409,23 @@ async fn a_deadline_that_is_nearer_than_the_one_waited_for_is_kept() {
     let error = ws.close(CloseCode::NORMAL, "").await.unwrap_err();
     assert!(is_timeout(&error, TimeoutReason::Close), "{error:?}");
     assert_eq!(begun.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_goes_idle_gives_back_what_it_grew_to() {
+    let (mut peer, io) = tokio::io::duplex(1 << 20);
+    let mut ws = server(io, quiet().ping_interval(Some(secs(20))));
+    let large = vec![7; 300 << 10];
+    peer.write_all(&masked(BINARY, &large)).await.unwrap();
+    let message = ws.recv().await.unwrap().unwrap();
+    ws.send(message).await.unwrap();
+    let capacity = |ws: &dyn std::fmt::Debug| {
+        let text = format!("{ws:?}");
+        let (_, behind) = text.split_once("capacity: ").unwrap();
+        behind.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<usize>().unwrap()
+    };
+    assert!(capacity(&ws) >= large.len());
+    assert!(timeout(secs(30), ws.recv()).await.is_err(), "there is nothing to receive");
+    // The room for the next read is what is left.
+    assert_eq!(capacity(&ws), 4 << 10);
 }

@@ -13,7 +13,7 @@ const COPY_UP_TO: usize = 1 << 10;
 /// Where output waits if payloads are owned: small ones are copied behind each other, large ones stay where they are and
 /// are written from there.
 ///
-/// `B` is anything that holds bytes and keeps them still: `Bytes`, `Arc<[u8]>`, `Vec<u8>`, `&'static [u8]`. A server sends an
+/// `B` is anything that holds bytes and keeps them still, the same ones each time that it is asked: `Bytes`, `Arc<[u8]>`, `Vec<u8>`, `&'static [u8]`. A server sends an
 /// owned payload without copying it, so that one message to many connections is held once. A client has to mask,
 /// which copies.
 ///
@@ -262,12 +262,12 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
         let mut left = n;
         while left > 0 {
             if self.frame_left == 0 {
-                // A header is always copied, and whole.
+                // A header is always copied, and whole. It is another one, or none, only if a payload was not of the same
+                // length each time; what is counted here goes by the lengths that it had.
                 let Some(frame) = encoded_frame(self.copied.get(self.start..).unwrap_or(&[])) else {
-                    debug_assert!(false, "only whole frames are queued");
                     return self.clear();
                 };
-                self.frame_left = frame.size;
+                self.frame_left = frame.size.min(self.buffered);
                 self.front_ends_message = frame.ends_message;
             }
             let step = left.min(self.frame_left);
@@ -275,7 +275,7 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
             self.frame_left -= step;
             left -= step;
             if self.frame_left == 0 {
-                self.messages -= usize::from(self.front_ends_message);
+                self.messages = self.messages.saturating_sub(usize::from(self.front_ends_message));
             }
         }
     }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::storage::Storage;
+use crate::utf8::{InvalidUtf8, Utf8Validator};
 use crate::wire::header::MAX_CONTROL_FRAME;
 
 /// The first size of storage that grows, and the room that a read is offered at first.
@@ -46,6 +47,11 @@ pub struct RecvBuf<S> {
     // INVARIANT: message.start <= message.end <= parsed <= filled <= storage.len()
     message_start: usize,
     message_end: usize,
+    /// How many of the last bytes of the message were not checked to be text.
+    unchecked: usize,
+    // INVARIANT: has accepted exactly the bytes of the message but the unchecked ones. It is here and not in the
+    // connection, so that whoever passes another buffer in the middle of a message gets no text that nobody checked.
+    utf8: Utf8Validator,
     parsed: usize,
     filled: usize,
     /// What the last event refers to. Forgotten before any byte moves or changes.
@@ -78,6 +84,8 @@ impl<S: Storage> RecvBuf<S> {
             storage,
             message_start: 0,
             message_end: 0,
+            unchecked: 0,
+            utf8: Utf8Validator::new(),
             parsed: 0,
             filled: 0,
             delivered: Delivered { start: 0, end: 0, utf8: false, number: 0 },
@@ -166,10 +174,9 @@ impl<S: Storage> RecvBuf<S> {
 
     fn reset(&mut self) {
         self.forget_delivered();
-        self.message_start = 0;
-        self.message_end = 0;
         self.parsed = 0;
         self.filled = 0;
+        self.begin_message();
     }
 
     /// Makes spare room: by forgetting what is dead, by moving what is not together, by growing; in this order.
@@ -251,16 +258,16 @@ impl<S: Storage> RecvBuf<S> {
     /// Forgets the unfinished message; unparsed bytes stay.
     pub(crate) fn discard_message(&mut self) {
         self.forget_delivered();
-        self.message_start = self.parsed;
-        self.message_end = self.parsed;
+        self.begin_message();
     }
 
     /// Begins a message at the first unparsed byte, so that its first frame need not move.
     #[inline]
     pub(crate) fn begin_message(&mut self) {
-        debug_assert_eq!(self.message_start, self.message_end);
         self.message_start = self.parsed;
         self.message_end = self.parsed;
+        self.unchecked = 0;
+        self.utf8 = Utf8Validator::new();
     }
 
     /// Takes the next `n` unparsed bytes into the message and gives them back for unmasking.
@@ -280,13 +287,24 @@ impl<S: Storage> RecvBuf<S> {
             self.message_end = to + n;
         }
         self.parsed = from + n;
+        self.unchecked += n;
         &mut self.storage.bytes_mut()[self.message_end - n..self.message_end]
     }
 
-    /// Forgets the last `n` bytes of the message.
-    pub(crate) fn truncate_message(&mut self, n: usize) {
-        self.forget_delivered();
-        self.message_end = self.message_end.saturating_sub(n).max(self.message_start);
+    /// Checks what was taken into the message since this was last asked: as text that goes on from what is before it. Of
+    /// what is not, the part before the fault stays.
+    #[inline]
+    pub(crate) fn check_text(&mut self) -> Result<(), InvalidUtf8> {
+        let from = self.message_end - self.unchecked;
+        self.unchecked = 0;
+        let checked = self.utf8.update(&self.storage.bytes()[from..self.message_end]);
+        checked.inspect_err(|fault| self.message_end = from + fault.valid_up_to)
+    }
+
+    /// Whether the message, as far as it was checked, does not stop inside a character.
+    #[inline]
+    pub(crate) fn ends_with_character(&self) -> bool {
+        self.utf8.finish().is_ok()
     }
 
     /// Takes a whole control frame: passes over its header, and gives its payload for unmasking.
@@ -302,26 +320,37 @@ impl<S: Storage> RecvBuf<S> {
 
     /// Ends the message: it is what the next event refers to, and dead once the buffer is used again.
     #[inline]
-    pub(crate) fn deliver_message(&mut self, utf8: bool) -> Delivered {
-        let number = self.delivered.number.wrapping_add(1);
-        self.delivered = Delivered { start: self.message_start, end: self.message_end, utf8, number };
-        self.message_start = self.parsed;
-        self.message_end = self.parsed;
+    pub(crate) fn deliver_message(&mut self, text: bool) -> Delivered {
+        let utf8 = text && self.unchecked == 0 && self.ends_with_character();
+        self.deliver(self.message_end, utf8);
+        self.begin_message();
         self.delivered
     }
 
-    /// The message so far, but its last `held_back` bytes, is what the next event refers to, and dead once the buffer is used
-    /// again; what was held back goes on being the message. `None` if that leaves nothing.
+    /// The message so far is what the next event refers to, and dead once the buffer is used again; the beginning of a
+    /// character, if it is text, is held back and goes on being the message. `None` if that leaves nothing.
     #[inline]
-    pub(crate) fn deliver_piece(&mut self, held_back: usize, utf8: bool) -> Option<Delivered> {
+    pub(crate) fn deliver_piece(&mut self, text: bool) -> Option<Delivered> {
+        let utf8 = text && self.unchecked == 0;
+        let held_back = if utf8 { self.utf8.unfinished() } else { 0 };
         let end = self.message_end.saturating_sub(held_back).max(self.message_start);
         if end == self.message_start {
             return None;
         }
+        self.deliver(end, utf8);
+        if utf8 {
+            self.message_start = end;
+        } else {
+            self.begin_message();
+        }
+        Some(self.delivered)
+    }
+
+    /// The message up to `end` is what the next event refers to.
+    #[inline]
+    fn deliver(&mut self, end: usize, utf8: bool) {
         let number = self.delivered.number.wrapping_add(1);
         self.delivered = Delivered { start: self.message_start, end, utf8, number };
-        self.message_start = end;
-        Some(self.delivered)
     }
 
     /// The last `len` bytes of the control payload just taken are what the event refers to.

@@ -98,7 +98,7 @@ impl Connection {
                 self.check_room(rx)?;
                 return Ok(None);
             }
-            let fin = self.end_frame()?;
+            let fin = self.end_frame(rx)?;
             if !self.discards_data() {
                 return Ok(Some(ReadyChunkKind::FrameEnd { fin }.into()));
             }
@@ -107,13 +107,9 @@ impl Connection {
 
     /// What there is of the payload, without a character that is not finished.
     fn take_piece<S: Storage>(&self, rx: &mut RecvBuf<S>) -> Option<Ready> {
-        if self.incoming.is_checked() {
-            let place = rx.deliver_piece(self.incoming.utf8.unfinished(), true)?;
-            Some(Ready { kind: ReadyKind::Text, place })
-        } else {
-            let place = rx.deliver_piece(0, false)?;
-            Some(Ready { kind: ReadyKind::Binary, place })
-        }
+        let text = self.incoming.is_checked();
+        let kind = if text { ReadyKind::Text } else { ReadyKind::Binary };
+        Some(Ready { kind, place: rx.deliver_piece(text)? })
     }
 
     fn describe(&self, header: Header) -> FrameHeader {

@@ -60,7 +60,8 @@ pub enum State {
 /// One WebSocket connection after its opening handshake, without I/O (RFC 6455 sections 5 to 7).
 ///
 /// It holds state and no messages: received bytes are in the caller's [`RecvBuf`](crate::RecvBuf), output waits in the
-/// caller's [`SendBuf`](crate::SendBuf) or `SendQueue`. Always pass the same two.
+/// caller's [`SendBuf`](crate::SendBuf) or `SendQueue`. Always pass the same two: exchanged in the middle of a message
+/// they give wrong messages, though never text that is none.
 ///
 /// There are four kinds of methods, and no rules about their order:
 ///

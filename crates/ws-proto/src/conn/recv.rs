@@ -8,7 +8,6 @@ use crate::error::{Error, ProtocolError};
 use crate::event::{Event, Kind, Ready, ReadyKind};
 use crate::rsv::Rsv;
 use crate::time::Instant;
-use crate::utf8::Utf8Validator;
 use crate::wire::header::{Expected, Header, MAX_CONTROL_PAYLOAD, Opcode};
 use crate::wire::mask::Mask;
 
@@ -32,7 +31,6 @@ pub(super) struct Incoming {
     /// How many fragments were put together.
     pub(super) fragments: u32,
     mask: Mask,
-    pub(super) utf8: Utf8Validator,
     /// The data frame that has begun and is not finished.
     frame: Frame,
     /// A message has begun and is not finished.
@@ -50,7 +48,6 @@ impl Incoming {
             frame_left: 0,
             fragments: 0,
             mask: Mask::new([0; 4]),
-            utf8: Utf8Validator::new(),
             frame: Frame::None,
             in_message: false,
             text: false,
@@ -205,10 +202,10 @@ impl Connection {
                 self.check_room(rx)?;
                 return Ok(None);
             }
-            if self.end_frame()? && !self.discards_data() {
-                let utf8 = self.incoming.is_checked();
-                let kind = if utf8 { ReadyKind::Text } else { ReadyKind::Binary };
-                return Ok(Some(Ready { kind, place: rx.deliver_message(utf8) }));
+            if self.end_frame(rx)? && !self.discards_data() {
+                let text = self.incoming.is_checked();
+                let kind = if text { ReadyKind::Text } else { ReadyKind::Binary };
+                return Ok(Some(Ready { kind, place: rx.deliver_message(text) }));
             }
         }
     }
@@ -294,7 +291,12 @@ impl Connection {
     }
 
     pub(super) fn check_frame_size(&self, header: Header) -> Result<(), Error> {
-        let limit = self.config.max_frame_size as u64;
+        // The largest number is no limit, also where a length can exceed it.
+        let limit = if self.config.max_frame_size == usize::MAX {
+            u64::MAX
+        } else {
+            self.config.max_frame_size as u64
+        };
         if header.len > limit { Err(Error::MessageTooBig { limit }) } else { Ok(()) }
     }
 
@@ -305,7 +307,6 @@ impl Connection {
         rx.consume(header.size);
         incoming.fragments = incoming.with_fragment();
         if !incoming.in_message {
-            incoming.utf8 = Utf8Validator::new();
             incoming.text = header.opcode == Opcode::Text;
             incoming.rsv = header.rsv;
             rx.begin_message();
@@ -358,8 +359,7 @@ impl Connection {
             if self.incoming.is_checked() {
                 // Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream
                 // is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
-                if let Err(fault) = self.incoming.utf8.update(block) {
-                    rx.truncate_message(len - fault.valid_up_to);
+                if rx.check_text().is_err() {
                     self.incoming.invalid = true;
                     return Err(Error::InvalidUtf8);
                 }
@@ -370,14 +370,14 @@ impl Connection {
 
     /// Ends the present frame; says whether the message ends with it.
     #[inline]
-    pub(super) fn end_frame(&mut self) -> Result<bool, Error> {
+    pub(super) fn end_frame<S: Storage>(&mut self, rx: &RecvBuf<S>) -> Result<bool, Error> {
         let incoming = &mut self.incoming;
         let fin = incoming.frame == Frame::Last;
         incoming.frame = Frame::None;
         if fin {
             incoming.in_message = false;
-            if !self.close.is_queued() {
-                incoming.utf8.finish().map_err(|_| Error::InvalidUtf8)?;
+            if incoming.is_checked() && !self.close.is_queued() && !rx.ends_with_character() {
+                return Err(Error::InvalidUtf8);
             }
         }
         Ok(fin)

@@ -132,7 +132,8 @@ impl<O: Outbound> Transmit<'_, O> {
 
     /// Says that the first `n` bytes of the slices are transmitted.
     ///
-    /// More than the slices have is a mistake of the caller's or a lying transport; the surplus is ignored.
+    /// More than the slices have is a mistake of the caller's or a lying transport. It is taken as far as there is output,
+    /// and never beyond; who can find out that the transport lies should end the connection.
     pub fn advance(&mut self, n: usize) {
         if n == 0 {
             return;
