@@ -1,5 +1,6 @@
 //! What can go wrong, and a handshake that the server refused.
 
+use core::fmt;
 use std::io;
 
 use ws_proto::SendError;
@@ -31,7 +32,7 @@ pub enum Error {
 }
 
 /// The response of a server that did not accept the opening handshake.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Rejection {
     /// The status code, such as 401 or 302.
     pub status: u16,
@@ -39,6 +40,26 @@ pub struct Rejection {
     pub headers: Vec<(String, Vec<u8>)>,
     /// What of the body had arrived together with the head. The rest is not waited for.
     pub body_prefix: Vec<u8>,
+}
+
+/// The status and the names of the headers: values are often secret.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("status", &self.status)
+            .field("headers", &Names(&self.headers))
+            .field("body_prefix_len", &self.body_prefix.len())
+            .finish()
+    }
+}
+
+/// Header fields for debug output: their names.
+pub(crate) struct Names<'a>(pub(crate) &'a [(String, Vec<u8>)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// For the traits of `std::io` and tokio: the error itself if it is one of theirs, else one that holds it.
