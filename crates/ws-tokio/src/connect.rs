@@ -36,8 +36,8 @@ impl fmt::Debug for Accepted {
 
 /// Connects to a `ws://` URL over TCP.
 ///
-/// With the default limits: 10 seconds for everything, name resolution included. For headers, subprotocols or other limits,
-/// use [`connect_with`]; for TLS, a proxy or any other transport, [`connect_over`].
+/// With the default limits: 10 seconds for everything, name resolution included. For headers, subprotocols or other
+/// limits, use [`connect_with`]; for TLS, a proxy or any other transport, [`connect_over`].
 ///
 /// # Errors
 ///

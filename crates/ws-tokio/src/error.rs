@@ -8,13 +8,13 @@ use ws_proto::handshake::HandshakeError;
 
 /// Why something failed.
 ///
-/// [`Send`](Self::Send) is about one call; the connection goes on. Everything else ends the connection: it is reported once, by
-/// whichever call comes first, and after that there is nothing more to receive.
+/// [`Send`](Self::Send) is about one call; the connection goes on. Everything else ends the connection: it is reported
+/// once, by whichever call comes first, and after that there is nothing more to receive.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol, exceeded a limit or missed a deadline. It has been told with a Close frame as far as
-    /// it listened.
+    /// The peer broke the protocol, exceeded a limit or missed a deadline. It has been told with a Close frame as far
+    /// as it listened.
     #[error(transparent)]
     Connection(#[from] ws_proto::Error),
     /// The opening handshake is not one. A server has already answered with the status that belongs to the error.
