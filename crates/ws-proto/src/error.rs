@@ -139,8 +139,8 @@ impl TimeoutReason {
 
 /// Why a command was refused: the caller's fault, or the state of the connection.
 ///
-/// None is fatal but [`SourceFailed`](Self::SourceFailed) in the middle of a message. Otherwise nothing was written,
-/// and the connection is as it was.
+/// None is fatal, nothing was written, and the connection is as it was; but for what a [`Source`](crate::Source) did
+/// wrong in the middle of a message: see [`pull_message`](crate::Connection::pull_message).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum SendError {
