@@ -1,5 +1,5 @@
-//! Any bytes, cut any way, to either role: nothing panics, each poll makes progress, and neither the cuts make a difference
-//! nor whether messages are received whole or in pieces.
+//! Any bytes, cut any way, to either role: nothing panics, each poll makes progress, and neither the cuts make a
+//! difference nor whether messages are received whole or in pieces.
 
 #![no_main]
 

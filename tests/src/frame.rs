@@ -1,4 +1,5 @@
-//! Frames, written and read naively after the picture in RFC 6455 section 5.2. Shares no code with the crate under test.
+//! Frames, written and read naively after the picture in RFC 6455 section 5.2. Shares no code with the crate under
+//! test.
 
 /// The masking key that frames built here have, if masked and nothing else is said.
 pub const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];

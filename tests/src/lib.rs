@@ -1,5 +1,5 @@
-//! What the tests of this package share: frames built and read without the crate under test, one simulated endpoint, and
-//! a pair of them with a clock and links that cut.
+//! What the tests of this package share: frames built and read without the crate under test, one simulated endpoint,
+//! and a pair of them with a clock and links that cut.
 //!
 //! Nothing here sleeps or asks what time it is. A test reads like the protocol:
 //!

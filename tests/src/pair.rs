@@ -148,8 +148,8 @@ impl Pair {
         }
     }
 
-    /// Lets bytes go both ways, cut as configured, and the transports be wound up, until nothing moves any more. No time
-    /// passes.
+    /// Lets bytes go both ways, cut as configured, and the transports be wound up, until nothing moves any more. No
+    /// time passes.
     pub fn settle(&mut self) {
         loop {
             let mut moved = false;

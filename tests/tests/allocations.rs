@@ -241,6 +241,7 @@ fn of_a_thousand_subscribers_a_slow_one_costs_its_own_limit_and_gets_its_message
         assert!(subscribers[500].1.buffered_amount() <= LIMIT);
         assert!(subscribers.iter().enumerate().all(|(index, (_, tx))| index == 500 || tx.is_empty()));
     });
-    // Each queue keeps room for a few headers and parts; the messages that wait are held once, and by the slow one only.
+    // Each queue keeps room for a few headers and parts; the messages that wait are held once, and by the slow one
+    // only.
     assert!(peak <= LIMIT + 4 * SIZE + 1000 * 512, "{peak}");
 }

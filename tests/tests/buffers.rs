@@ -22,8 +22,8 @@ fn fixed(size: usize) -> Endpoint<&'static mut [u8]> {
     Endpoint::with(Role::Server, config(), vec![0xAA; size].leak(), SendBuf::new(Vec::new()))
 }
 
-/// Design trap: pings between fragments leave a hole of dead bytes, the buffer fills with it, the spare is empty, a read
-/// into it returns 0, and that looks like the end of the stream. `hear_bytes` panics if that happens.
+/// Design trap: pings between fragments leave a hole of dead bytes, the buffer fills with it, the spare is empty, a
+/// read into it returns 0, and that looks like the end of the stream. `hear_bytes` panics if that happens.
 #[test]
 fn pings_between_fragments_leave_no_stuck_buffer() {
     for size in [MIN + 10, 200, 256, 1000] {
@@ -431,8 +431,8 @@ fn script(pieces: &[Piece]) -> Vec<Frame> {
 }
 
 proptest! {
-    /// A buffer of any fixed size gives what a growing one gives, as far as the messages fit; the first that does not is
-    /// `MessageTooBig`; and there is never an empty spare, or `hear_bytes` would panic.
+    /// A buffer of any fixed size gives what a growing one gives, as far as the messages fit; the first that does not
+    /// is `MessageTooBig`; and there is never an empty spare, or `hear_bytes` would panic.
     #[test]
     fn any_fixed_size_agrees_with_a_vec_or_fails_with_too_big(
         pieces in pieces(),

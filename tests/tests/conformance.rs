@@ -1,5 +1,5 @@
-//! The rules that the field's usual conformance suite checks, as tables of our own, from the text of RFC 6455, over both
-//! roles and over many cuts. No other program is needed.
+//! The rules that the field's usual conformance suite checks, as tables of our own, from the text of RFC 6455, over
+//! both roles and over many cuts. No other program is needed.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use ws_proto::{Config, Error, Kind, ProtocolError, Role, SendBuf};

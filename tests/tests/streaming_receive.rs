@@ -447,7 +447,8 @@ fn fixed_storage_of_every_size_from_the_smallest_documented_never_gets_stuck() {
     for size in RecvBuf::<Vec<u8>>::MIN_SIZE..RecvBuf::<Vec<u8>>::MIN_SIZE + 25 {
         for cut in cuts() {
             let mut storage = vec![0xAA; size];
-            // What the documentation of `receive_chunk` says: three bytes more for text, of which a character can be open.
+            // What the documentation of `receive_chunk` says: three bytes more for text, of which a character can be
+            // open.
             if size >= RecvBuf::<Vec<u8>>::MIN_SIZE + 3 {
                 let mut reader = Reader::with(true, quiet(), &mut storage[..]);
                 for piece in chop(&wire(&script, true), cut) {

@@ -1,4 +1,5 @@
-//! The timers: keepalive, idle, write stall, and the deadline of the closing handshake. Time is an argument; nothing waits.
+//! The timers: keepalive, idle, write stall, and the deadline of the closing handshake. Time is an argument; nothing
+//! waits.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use core::time::Duration;

@@ -55,7 +55,8 @@ mod linux {
 
     pub(crate) type Failure = Box<dyn core::error::Error + Send + Sync>;
 
-    /// With so much output waiting, nothing more is received: a peer that sends and does not read is slowed down by TCP.
+    /// With so much output waiting, nothing more is received: a peer that sends and does not read is slowed down by
+    /// TCP.
     const HIGH_WATER: usize = 64 << 10;
     /// How often one socket is read from before the others have their turn.
     const READS_A_TURN: usize = 16;
@@ -442,8 +443,8 @@ mod linux {
         }
     }
 
-    /// Serves so many connections until they end, and gives how many messages were echoed. A real server would only note
-    /// the failure of one, and go on.
+    /// Serves so many connections until they end, and gives how many messages were echoed. A real server would only
+    /// note the failure of one, and go on.
     pub(crate) fn serve(listener: &TcpListener, connections: usize) -> Result<usize, Failure> {
         let mut peers = Peers::new()?;
         listener.set_nonblocking(true)?;

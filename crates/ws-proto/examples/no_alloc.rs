@@ -4,9 +4,10 @@
 //! cargo run -p ws-proto --example no_alloc
 //! ```
 //!
-//! An example needs the standard library to be started and to print. To show that the protocol takes no memory from it, this
-//! one installs an allocator that counts, and ends with an error if anything was allocated while the two talked. That the
-//! crate does not even link an allocator is proved elsewhere, by a library that has none: `tests/no-alloc-proof`.
+//! An example needs the standard library to be started and to print. To show that the protocol takes no memory from
+//! it, this one installs an allocator that counts, and ends with an error if anything was allocated while the two
+//! talked. That the crate does not even link an allocator is proved elsewhere, by a library that has none:
+//! `tests/no-alloc-proof`.
 
 // An allocator cannot be written without; this one adds counting to the system's and nothing else.
 #![allow(unsafe_code)]

@@ -64,8 +64,8 @@ impl Config {
 
     /// The largest data frame that is received, in bytes of payload. Checked on the frame header.
     ///
-    /// Default: `usize::MAX`, which is no limit, so that there is one number to think of; `max_message_size` holds for each
-    /// frame of a message that is put together.
+    /// Default: `usize::MAX`, which is no limit, so that there is one number to think of; `max_message_size` holds for
+    /// each frame of a message that is put together.
     #[must_use]
     pub const fn max_frame_size(mut self, bytes: usize) -> Self {
         self.max_frame_size = bytes;
@@ -106,7 +106,8 @@ impl Config {
         self
     }
 
-    /// Closes the connection with 1001 when no data arrives for this long: no byte of a message. Pings and pongs do not count.
+    /// Closes the connection with 1001 when no data arrives for this long: no byte of a message. Pings and pongs do
+    /// not count.
     ///
     /// Default: `None`. Many applications are silent for hours; whether the peer is alive is what pings find out.
     #[must_use]
@@ -128,8 +129,8 @@ impl Config {
     /// How long the peer has to answer a keepalive ping. Only the pong that answers it counts: bytes that arrive are
     /// no proof that the peer still reads.
     ///
-    /// It counts from when the ping goes out. As long as it waits for a frame that is on its way, it counts from when the
-    /// transport last took something of that.
+    /// It counts from when the ping goes out. As long as it waits for a frame that is on its way, it counts from when
+    /// the transport last took something of that.
     ///
     /// Default: 20 seconds. `None` waits for ever.
     #[must_use]

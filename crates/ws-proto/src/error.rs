@@ -6,8 +6,8 @@ use crate::close_code::CloseCode;
 
 /// Why a connection failed: a fault of the peer, or of the way to it.
 ///
-/// Every variant is fatal and sticky: the connection accepts nothing more, and asking again gives the same error.
-/// What is left to do is to go on transmitting until [`transport_action`] says that the transport can be closed, so that
+/// Every variant is fatal and sticky: the connection accepts nothing more, and asking again gives the same error. What
+/// is left to do is to go on transmitting until [`transport_action`] says that the transport can be closed, so that
 /// the Close frame with [`close_code`] reaches the peer.
 ///
 /// [`transport_action`]: crate::Connection::transport_action
@@ -20,8 +20,8 @@ pub enum Error {
     InvalidUtf8,
     /// A message is larger than allowed, or than the receive buffer can ever hold. Close code 1009.
     ///
-    /// Raise `Config::max_message_size` or `Config::max_frame_size`, or give `RecvBuf` more storage, if such messages are
-    /// to be received whole.
+    /// Raise `Config::max_message_size` or `Config::max_frame_size`, or give `RecvBuf` more storage, if such messages
+    /// are to be received whole.
     #[error(
         "the peer sent a message over the limit of {limit} bytes (max_message_size, max_frame_size or the buffer)"
     )]
@@ -49,7 +49,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The code of the Close frame that answers this error, unless one had been sent already; `None` where none is sent.
+    /// The code of the Close frame that answers this error, unless one had been sent already; `None` where none is
+    /// sent.
     pub const fn close_code(&self) -> Option<CloseCode> {
         match self {
             Self::InvalidUtf8 => Some(CloseCode::INVALID_PAYLOAD),
@@ -138,8 +139,8 @@ impl TimeoutReason {
 
 /// Why a command was refused: the caller's fault, or the state of the connection.
 ///
-/// None is fatal but [`SourceFailed`](Self::SourceFailed) in the middle of a message. Otherwise nothing was written, and
-/// the connection is as it was.
+/// None is fatal, nothing was written, and the connection is as it was; but for what a [`Source`](crate::Source) did
+/// wrong in the middle of a message: see [`pull_message`](crate::Connection::pull_message).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum SendError {

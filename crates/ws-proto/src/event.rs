@@ -150,8 +150,8 @@ impl Ready {
 
     /// Borrows the event from `rx`, the buffer that it was received from.
     ///
-    /// If that buffer was used in between, by `spare_mut` or another receive, the payload may be gone: the event then has
-    /// an empty one, and never other bytes.
+    /// If that buffer was used in between, by `spare_mut` or another receive, the payload may be gone: the event then
+    /// has an empty one, and never other bytes.
     #[inline]
     pub fn event<S: Storage>(self, rx: &RecvBuf<S>) -> Event<'_> {
         match self.kind {

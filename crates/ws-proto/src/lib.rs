@@ -1,8 +1,8 @@
 //! WebSocket (RFC 6455) as a pure state machine: bytes in, events out; messages in, bytes out.
 //!
-//! This crate does no I/O, reads no clock and needs no allocator. It decides everything that the protocol has to decide;
-//! whoever uses it moves bytes, and says what time it is. `ws-mio` and `ws-tokio` do that for their event loops; with
-//! this crate alone you do it for yours: epoll, io_uring, a game loop, a microcontroller.
+//! This crate does no I/O, reads no clock and needs no allocator. It decides everything that the protocol has to
+//! decide; whoever uses it moves bytes, and says what time it is. `ws-mio` and `ws-tokio` do that for their event
+//! loops; with this crate alone you do it for yours: epoll, io_uring, a game loop, a microcontroller.
 //!
 //! # The run loop
 //!
@@ -69,8 +69,8 @@
 //!
 //! # What it guarantees
 //!
-//! * **Nothing grows because a peer wants it to.** Limits are checked on the frame header, before the payload; memory grows
-//!   with bytes received, not with lengths announced; control frames have a fixed place.
+//! * **Nothing grows because a peer wants it to.** Limits are checked on the frame header, before the payload; memory
+//!   grows with bytes received, not with lengths announced; control frames have a fixed place.
 //! * **No call-order rules.** Any method at any time; polls can be repeated; an early or late timeout is harmless.
 //! * **One end.** An error is sticky. At most one Close frame goes out, with the code that belongs to the cause, and
 //!   nothing after it but pongs.

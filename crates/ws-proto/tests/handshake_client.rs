@@ -7,7 +7,8 @@ mod handshake_support;
 
 use handshake_support::{NONCE, RESPONSE, Rx, lines, rx, transmitted, tx};
 use ws_proto::handshake::{
-    ClientHandshake, ClientRequest, HandshakeError, HandshakeLimits, HttpFault, Uri, UriError,
+    AcceptOptions, ClientHandshake, ClientRequest, HandshakeError, HandshakeLimits, HttpFault, Response, Uri,
+    UriError,
 };
 use ws_proto::{Config, Connection, Event, Instant, MaskKeys, Message, Role, SendBuf};
 
@@ -389,4 +390,19 @@ fn the_deadline_is_absolute_and_the_end_of_the_transport_an_error() {
     assert_eq!(ended.receive_eof(), HandshakeError::UnexpectedEof);
     assert_eq!(ended.poll_receive(Instant::ZERO, &mut rx), Err(HandshakeError::UnexpectedEof));
     assert!(size_of::<ClientHandshake>() <= 160, "{}", size_of::<ClientHandshake>());
+}
+
+#[test]
+fn what_is_often_secret_is_in_no_debug_output() {
+    let headers = [("Authorization", "Bearer secret")];
+    let request = request("ws://a/path?token=secret").headers(&headers);
+    let options = AcceptOptions::new().headers(&headers);
+    let response = Response::new(401).headers(&headers).body(b"secret");
+    for text in [format!("{request:?}"), format!("{options:?}"), format!("{response:?}")] {
+        assert!(
+            text.contains("Authorization") && !text.contains("secret") && !text.contains("115"),
+            "{text}"
+        );
+    }
+    assert!(format!("{request:?}").contains("/path"));
 }

@@ -1,5 +1,5 @@
-//! RFC 6455 sections 5.2 and 10.4: lengths beyond what `usize` can count. Nothing here depends on its width, so that the
-//! same holds where that is 32 bits:
+//! RFC 6455 sections 5.2 and 10.4: lengths beyond what `usize` can count. Nothing here depends on its width, so that
+//! the same holds where that is 32 bits:
 //! `cargo +nightly miri test --target i686-unknown-linux-gnu -p ws-proto --test lengths`.
 #![allow(clippy::panic, clippy::unwrap_used)]
 

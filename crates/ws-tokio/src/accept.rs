@@ -16,8 +16,8 @@ use crate::timer::Timer;
 
 /// Accepts a WebSocket on a transport that a client just opened: receives its request, and answers it.
 ///
-/// With the default limits and options: 10 seconds for the request, and from a browser only pages of the same origin. For
-/// anything else, as choosing a subprotocol or showing a page to those who ask for one, use [`receive_request`].
+/// With the default limits and options: 10 seconds for the request, and from a browser only pages of the same origin.
+/// For anything else, as choosing a subprotocol or showing a page to those who ask for one, use [`receive_request`].
 ///
 /// For a `TcpStream`, set `TCP_NODELAY` before: messages are put together here already.
 ///
@@ -86,10 +86,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> IncomingRequest<IO> {
     ///
     /// # Errors
     ///
-    /// [`Error::Handshake`] if the request is not one to accept, for its origin or otherwise: it has been answered with the
-    /// status that belongs to that. Also for options that cannot be sent, which the client sees as status 500; and for a
-    /// client that does not take the response in time.
-    /// [`Error::Io`] if the transport failed.
+    /// [`Error::Handshake`] if the request is not one to accept, for its origin or otherwise: it has been answered
+    /// with the status that belongs to that. Also for options that cannot be sent, which the client sees as status
+    /// 500; and for a client that does not take the response in time. [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
@@ -110,13 +109,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> IncomingRequest<IO> {
         Ok(self.exchange.into_websocket(Role::Server, config))
     }
 
-    /// Answers with any other response, waits until the client has it, and closes the transport: a page for a browser, a
-    /// redirection, a demand for credentials. The client has as long to take it as it had for its request.
+    /// Answers with any other response, waits until the client has it, and closes the transport: a page for a browser,
+    /// a redirection, a demand for credentials. The client has as long to take it as it had for its request.
     ///
     /// # Errors
     ///
-    /// [`Error::Handshake`] for a response that cannot be sent, and the client sees a status 500 then; and for a client that
-    /// does not take the response in time. [`Error::Io`] if the transport failed.
+    /// [`Error::Handshake`] for a response that cannot be sent, and the client sees a status 500 then; and for a
+    /// client that does not take the response in time. [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///

@@ -1,5 +1,6 @@
 //! The client's side of the opening handshake.
 
+use core::fmt;
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,13 +10,13 @@ use ws_proto::handshake::{
 };
 use ws_proto::{Config, MaskKeys, Role, SendQueue};
 
-use crate::error::{Error, Rejection};
+use crate::error::{Error, Names, Rejection};
 use crate::exchange::Exchange;
 use crate::socket::WebSocket;
 use crate::timer::Timer;
 
 /// What the server agreed to.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Accepted {
     /// The subprotocol that the server chose from those offered.
     pub subprotocol: Option<String>,
@@ -23,10 +24,20 @@ pub struct Accepted {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+/// The names of the headers alone: values are often secret.
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("subprotocol", &self.subprotocol)
+            .field("headers", &Names(&self.headers))
+            .finish()
+    }
+}
+
 /// Connects to a `ws://` URL over TCP.
 ///
-/// With the default limits: 10 seconds for everything, name resolution included. For headers, subprotocols or other limits,
-/// use [`connect_with`]; for TLS, a proxy or any other transport, [`connect_over`].
+/// With the default limits: 10 seconds for everything, name resolution included. For headers, subprotocols or other
+/// limits, use [`connect_with`]; for TLS, a proxy or any other transport, [`connect_over`].
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! Everything of a connection but its receive buffer: so that an event, which borrows that buffer, and the means to answer
-//! it can be handed out side by side.
+//! Everything of a connection but its receive buffer: so that an event, which borrows that buffer, and the means to
+//! answer it can be handed out side by side.
 
 use core::future::poll_fn;
 use core::mem::take;
@@ -73,8 +73,8 @@ impl<IO> Driver<IO> {
         let now = self.timer.now();
         if self.conn.poll_timeout().is_some_and(|deadline| deadline <= now) {
             self.conn.handle_timeout(now);
-            // A connection that is woken by nothing but its timer is idle: it gives back what it grew to, and keeps no more
-            // than the room for the next read.
+            // A connection that is woken by nothing but its timer is idle: it gives back what it grew to, and keeps no
+            // more than the room for the next read.
             self.tx.shrink();
             if let Some(rx) = rx {
                 rx.shrink(0);
@@ -105,8 +105,8 @@ impl<IO> Driver<IO> {
         }
     }
 
-    /// Takes a message for which [`poll_ready`](Self::poll_ready) said there is room: into the queue, or if that is full
-    /// into the one place in front of it.
+    /// Takes a message for which [`poll_ready`](Self::poll_ready) said there is room: into the queue, or if that is
+    /// full into the one place in front of it.
     pub(crate) fn start_send(&mut self, message: Message) -> Result<(), SendError> {
         if self.pending.is_some() {
             return Err(SendError::Full);
@@ -120,8 +120,8 @@ impl<IO> Driver<IO> {
         }
     }
 
-    /// Begins the closing handshake behind everything that was taken. A message that waits in front of the full queue goes
-    /// into it now, whatever its limit: behind the Close frame there is no place for it.
+    /// Begins the closing handshake behind everything that was taken. A message that waits in front of the full queue
+    /// goes into it now, whatever its limit: behind the Close frame there is no place for it.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         if let Some(message) = self.pending.take() {
             self.tx = take(&mut self.tx).limit(usize::MAX);
@@ -217,8 +217,8 @@ impl<IO> Driver<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
-    /// Writes until nothing waits, and flushes the transport then. A transport that fails is remembered, and what is queued
-    /// then is discarded: the peer may have said why before.
+    /// Writes until nothing waits, and flushes the transport then. A transport that fails is remembered, and what is
+    /// queued then is discarded: the peer may have said why before.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(self.poll_write_fallibly(cx)) {
             Ok(()) => {}
@@ -380,8 +380,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
     }
 
-    /// Writes what is queued, and answers control frames as long as no data is in front of them. Never ready but with the
-    /// error that ended the connection.
+    /// Writes what is queued, and answers control frames as long as no data is in front of them. Never ready but with
+    /// the error that ended the connection.
     pub(crate) fn poll_control(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<Error> {
         let waker = self.waiters.register(Half::Send, cx);
         let cx = &mut Context::from_waker(&waker);

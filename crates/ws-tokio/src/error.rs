@@ -1,5 +1,6 @@
 //! What can go wrong, and a handshake that the server refused.
 
+use core::fmt;
 use std::io;
 
 use ws_proto::SendError;
@@ -7,13 +8,13 @@ use ws_proto::handshake::HandshakeError;
 
 /// Why something failed.
 ///
-/// [`Send`](Self::Send) is about one call; the connection goes on. Everything else ends the connection: it is reported once, by
-/// whichever call comes first, and after that there is nothing more to receive.
+/// [`Send`](Self::Send) is about one call; the connection goes on. Everything else ends the connection: it is reported
+/// once, by whichever call comes first, and after that there is nothing more to receive.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol, exceeded a limit or missed a deadline. It has been told with a Close frame as far as
-    /// it listened.
+    /// The peer broke the protocol, exceeded a limit or missed a deadline. It has been told with a Close frame as far
+    /// as it listened.
     #[error(transparent)]
     Connection(#[from] ws_proto::Error),
     /// The opening handshake is not one. A server has already answered with the status that belongs to the error.
@@ -47,7 +48,7 @@ impl Error {
 }
 
 /// The response of a server that did not accept the opening handshake.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Rejection {
     /// The status code, such as 401 or 302.
     pub status: u16,
@@ -55,6 +56,26 @@ pub struct Rejection {
     pub headers: Vec<(String, Vec<u8>)>,
     /// What of the body had arrived together with the head. The rest is not waited for.
     pub body_prefix: Vec<u8>,
+}
+
+/// The status and the names of the headers: values are often secret.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("status", &self.status)
+            .field("headers", &Names(&self.headers))
+            .field("body_prefix_len", &self.body_prefix.len())
+            .finish()
+    }
+}
+
+/// Header fields for debug output: their names.
+pub(crate) struct Names<'a>(pub(crate) &'a [(String, Vec<u8>)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// For the traits of `std::io` and tokio: the error itself if it is one of theirs, else one that holds it.

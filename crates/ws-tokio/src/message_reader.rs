@@ -10,7 +10,8 @@ use ws_proto::{Chunk, Event, FrameHeader, Kind, ReadyChunk, Rsv};
 
 use crate::error::Error;
 
-/// What a message can be read from, piece by piece: a [`WebSocket`](crate::WebSocket), or the reading half of one. Sealed.
+/// What a message can be read from, piece by piece: a [`WebSocket`](crate::WebSocket), or the reading half of one.
+/// Sealed.
 pub trait ReceiveChunks: sealed::Sealed {}
 
 pub(crate) mod sealed {
@@ -30,18 +31,18 @@ pub(crate) mod sealed {
 
 /// Reads the payload of one message, as it arrives; at its end it reads 0 bytes, as at the end of a file.
 ///
-/// Made by `next_message`. Pings between the pieces are answered. A connection that ends inside the message is an error of
-/// kind `UnexpectedEof`. The bytes of a text message are UTF-8, and checked to be, but a read may stop inside a
-/// character.
+/// Made by `next_message`. Pings between the pieces are answered. A connection that ends inside the message is an
+/// error of kind `UnexpectedEof`. The bytes of a text message are UTF-8, and checked to be, but a read may stop inside
+/// a character.
 ///
-/// Dropped before the end, the rest of the message is skipped by the next `next_message`. The other ways to receive know
-/// nothing of it and go on with what is left: `recv` and `next` give that as if it were a message.
+/// Dropped before the end, the rest of the message is skipped by the next `next_message`. The other ways to receive
+/// know nothing of it and go on with what is left: `recv` and `next` give that as if it were a message.
 #[derive(Debug)]
 pub struct MessageReader<'w, R> {
     from: &'w mut R,
     header: FrameHeader,
-    /// A piece that was received, and how much of it is read. It lies in the receive buffer, which nobody else uses as long as
-    /// this borrows it.
+    /// A piece that was received, and how much of it is read. It lies in the receive buffer, which nobody else uses as
+    /// long as this borrows it.
     piece: Option<(ReadyChunk, usize)>,
     finished: bool,
 }

@@ -11,7 +11,8 @@ use ws_proto::{Kind, SendError};
 
 use crate::error::Error;
 
-/// What a message can be written to, piece by piece: a [`WebSocket`](crate::WebSocket), or the writing half of one. Sealed.
+/// What a message can be written to, piece by piece: a [`WebSocket`](crate::WebSocket), or the writing half of one.
+/// Sealed.
 pub trait SendPieces: sealed::Sealed {}
 
 pub(crate) mod sealed {
@@ -37,8 +38,9 @@ pub(crate) mod sealed {
 /// Writes the payload of one message. What one write takes is one fragment, so write in large pieces or through a
 /// `BufWriter`.
 ///
-/// Made by `begin_message`. [`finish`](Self::finish), or `shutdown` of `AsyncWriteExt`, ends the message. Dropped before, it is
-/// given up: if a piece of it was queued, there is no way to tell the peer but to close the connection with 1011.
+/// Made by `begin_message`. [`finish`](Self::finish), or `shutdown` of `AsyncWriteExt`, ends the message. Dropped
+/// before, it is given up: if a piece of it was queued, there is no way to tell the peer but to close the connection
+/// with 1011.
 #[derive(Debug)]
 pub struct MessageWriter<'w, W: SendPieces> {
     to: &'w mut W,
@@ -75,8 +77,8 @@ impl<'w, W: SendPieces> MessageWriter<'w, W> {
     ///
     /// # Cancel safety
     ///
-    /// Safe to begin again with `shutdown` of `AsyncWriteExt` on a `&mut` of this; here the writer is given away, and dropped
-    /// with the future.
+    /// Safe to begin again with `shutdown` of `AsyncWriteExt` on a `&mut` of this; here the writer is given away, and
+    /// dropped with the future.
     pub async fn finish(mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_finish(cx)).await
     }

@@ -12,9 +12,9 @@ use crate::message::Message;
 /// Answers the event that it was received with, while that still borrows the receive buffer: an echo copies the payload
 /// once, into the output.
 ///
-/// What is sent here is queued. It goes out together with what else is queued when [`WebSocket::next`] finds nothing more to
-/// receive, or when the queue is full, or on [`flush`](Self::flush); so that a batch of small messages is answered with
-/// one write.
+/// What is sent here is queued. It goes out together with what else is queued when [`WebSocket::next`] finds nothing
+/// more to receive, or when the queue is full, or on [`flush`](Self::flush); so that a batch of small messages is
+/// answered with one write.
 ///
 /// [`WebSocket::next`]: crate::WebSocket::next
 #[derive(Debug)]

@@ -25,19 +25,19 @@ use crate::waiters::Half;
 
 /// A WebSocket over any `AsyncRead + AsyncWrite`.
 ///
-/// Made by [`accept`](crate::accept), [`connect`](crate::connect) or [`from_upgraded`](Self::from_upgraded). There are two
-/// ways to use it, which can be mixed:
+/// Made by [`accept`](crate::accept), [`connect`](crate::connect) or [`from_upgraded`](Self::from_upgraded). There are
+/// two ways to use it, which can be mixed:
 ///
 /// * borrowing: [`next`](Self::next) gives an event, which lies in the receive buffer, and a [`Reply`] to answer it;
 /// * owned: [`recv`](Self::recv) and [`send`](Self::send) with [`Message`], and the traits `Stream` and `Sink`.
 ///
-/// **Receive to keep it alive.** Pings, the closing handshake and all deadlines are served while one of the methods that
-/// receive is awaited; sending alone serves the deadlines only. Every method can be cancelled, see there.
+/// **Receive to keep it alive.** Pings, the closing handshake and all deadlines are served while one of the methods
+/// that receive is awaited; sending alone serves the deadlines only. Every method can be cancelled, see there.
 ///
-/// **The end.** [`next`](Self::next) and [`recv`](Self::recv) report the peer's Close frame, and after that `None` once the
-/// connection is wound up: our answer sent, the writing side shut down, the peer's end awaited, all within
-/// `Config::close_timeout`. A connection that fails gives one error in place of `None`, likewise when it is wound up. Do not drop it
-/// before, or the peer may never see why it ended.
+/// **The end.** [`next`](Self::next) and [`recv`](Self::recv) report the peer's Close frame, and after that `None`
+/// once the connection is wound up: our answer sent, the writing side shut down, the peer's end awaited, all within
+/// `Config::close_timeout`. A connection that fails gives one error in place of `None`, likewise when it is wound up.
+/// Do not drop it before, or the peer may never see why it ended.
 #[derive(Debug)]
 pub struct WebSocket<IO> {
     pub(crate) rx: RecvBuf<Vec<u8>>,
@@ -67,7 +67,8 @@ impl<IO> WebSocket<IO> {
         Self { rx, driver: Driver::new(io, conn, tx, timer) }
     }
 
-    /// How many bytes of messages were queued and are not yet with the transport, what was added to frame them included.
+    /// How many bytes of messages were queued and are not yet with the transport, what was added to frame them
+    /// included.
     pub fn buffered_amount(&self) -> usize {
         self.driver.buffered_amount()
     }
@@ -113,8 +114,8 @@ impl<IO> WebSocket<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Waits for the next event and gives it together with the means to answer it; `None` when the connection is over.
     ///
-    /// The event borrows the receive buffer, and the [`Reply`] everything else, so that the answer can be sent while the
-    /// event is in use:
+    /// The event borrows the receive buffer, and the [`Reply`] everything else, so that the answer can be sent while
+    /// the event is in use:
     ///
     /// ```
     /// # use tokio::io::{AsyncRead, AsyncWrite};
@@ -143,9 +144,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
     }
 
-    /// The same as [`next`](Self::next) without putting messages together: frames begin, pieces of their payload arrive,
-    /// frames end. Messages may be of any size, since `Config::max_message_size` bounds what is put together. See
-    /// [`ws_proto::Connection::receive_chunk`].
+    /// The same as [`next`](Self::next) without putting messages together: frames begin, pieces of their payload
+    /// arrive, frames end. Messages may be of any size, since `Config::max_message_size` bounds what is put together.
+    /// See [`ws_proto::Connection::receive_chunk`].
     ///
     /// # Errors
     ///
@@ -159,11 +160,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
     }
 
-    /// Waits for the next message to begin, and gives a reader for its payload, which implements `AsyncRead`; `None` when
-    /// the connection is over.
+    /// Waits for the next message to begin, and gives a reader for its payload, which implements `AsyncRead`; `None`
+    /// when the connection is over.
     ///
-    /// What is left of a message before is skipped, and so are control frames, which have been answered. A message before is
-    /// also one that [`recv`](Self::recv) or [`next`](Self::next) began to receive and was cancelled.
+    /// What is left of a message before is skipped, and so are control frames, which have been answered. A message
+    /// before is also one that [`recv`](Self::recv) or [`next`](Self::next) began to receive and was cancelled.
     ///
     /// # Errors
     ///
@@ -176,24 +177,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         MessageReader::next(self).await
     }
 
-    /// Begins a message that is written in pieces, with a writer that implements `AsyncWrite`. Each write is a fragment;
-    /// [`MessageWriter::finish`] or `shutdown` ends the message.
+    /// Begins a message that is written in pieces, with a writer that implements `AsyncWrite`. Each write is a
+    /// fragment; [`MessageWriter::finish`] or `shutdown` ends the message.
     ///
-    /// Nothing is received while it is written: if that may take long, [`split`](Self::split) first, and receive beside it.
+    /// Nothing is received while it is written: if that may take long, [`split`](Self::split) first, and receive
+    /// beside it.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if a message is in progress already, or the connection is closing; and with `SendError::Full` if a
-    /// message waits in front of the full queue, until a [`flush`](Self::flush).
+    /// [`Error::Send`] if a message is in progress already, or the connection is closing; and with `SendError::Full`
+    /// if a message waits in front of the full queue, until a [`flush`](Self::flush).
     pub fn begin_message(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
         MessageWriter::begin(self, kind)
     }
 
-    /// Sends what `source` has to give, up to its end, as one message, fragment by fragment as it comes, and waits until all of
-    /// it is with the transport. Says how many bytes that were.
+    /// Sends what `source` has to give, up to its end, as one message, fragment by fragment as it comes, and waits
+    /// until all of it is with the transport. Says how many bytes that were.
     ///
-    /// While the source has nothing, pings and a Close frame of the peer are answered, as long as no data is in front of
-    /// them. They are not reported by whoever receives next; data is, and waits for that.
+    /// While the source has nothing, pings and a Close frame of the peer are answered, as long as no data is in front
+    /// of them. They are not reported by whoever receives next; data is, and waits for that.
     ///
     /// # Errors
     ///
@@ -282,8 +284,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         self.driver.try_send(message)
     }
 
-    /// Sends a part of a message, `fin` with the last: queues it, and waits only while the queue is full. Other messages
-    /// can be sent only after the last part (`SendError::MessageInProgress`).
+    /// Sends a part of a message, `fin` with the last: queues it, and waits only while the queue is full. Other
+    /// messages can be sent only after the last part (`SendError::MessageInProgress`).
     ///
     /// # Errors
     ///
@@ -322,15 +324,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         poll_fn(|cx| self.driver.poll_flush(cx)).await
     }
 
-    /// Closes the connection: what is queued goes out, then a Close frame, and this waits until the peer has answered and the
-    /// transport is wound up, within `Config::close_timeout`. Messages that arrive meanwhile are discarded.
+    /// Closes the connection: what is queued goes out, then a Close frame, and this waits until the peer has answered
+    /// and the transport is wound up, within `Config::close_timeout`. Messages that arrive meanwhile are discarded.
     ///
     /// If the connection is closing already, waits for the end of that.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] for a code that must not be sent or a reason beyond 123 bytes, and nothing has happened then; any
-    /// other if the connection failed.
+    /// [`Error::Send`] for a code that must not be sent or a reason beyond 123 bytes, and nothing has happened then;
+    /// any other if the connection failed.
     ///
     /// # Cancel safety
     ///

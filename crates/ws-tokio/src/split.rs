@@ -21,9 +21,9 @@ use crate::waiters::Half;
 
 /// The half of a WebSocket that receives.
 ///
-/// It owns the receive buffer, and shares the rest with the other half under a lock that is held while something is polled and
-/// never across an await. As long as this half is awaited, pings and the peer's Close are answered, and everything that
-/// the other half queued goes out.
+/// It owns the receive buffer, and shares the rest with the other half under a lock that is held while something is
+/// polled and never across an await. As long as this half is awaited, pings and the peer's Close are answered, and
+/// everything that the other half queued goes out.
 pub struct WebSocketReader<IO> {
     rx: RecvBuf<Vec<u8>>,
     shared: Arc<Shared<IO>>,
@@ -78,8 +78,8 @@ impl<IO> WebSocketReader<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
-    /// Waits for the next event; `None` when the connection is over. See [`WebSocket::next`]; the answer goes through the
-    /// other half.
+    /// Waits for the next event; `None` when the connection is over. See [`WebSocket::next`]; the answer goes through
+    /// the other half.
     ///
     /// # Errors
     ///
@@ -195,13 +195,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         poll_fn(|cx| self.poll(cx, Driver::poll_flush)).await
     }
 
-    /// Begins the closing handshake behind what is queued, and waits until the Close frame is with the transport. The reading
-    /// half does the rest: it is to be awaited until it gives `None`.
+    /// Begins the closing handshake behind what is queued, and waits until the Close frame is with the transport. The
+    /// reading half does the rest: it is to be awaited until it gives `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] for a code that must not be sent or a reason beyond 123 bytes; any other if the connection ended. None if
-    /// it is closing already.
+    /// [`Error::Send`] for a code that must not be sent or a reason beyond 123 bytes; any other if the connection
+    /// ended. None if it is closing already.
     ///
     /// # Cancel safety
     ///
@@ -222,8 +222,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         MessageWriter::begin(self, kind)
     }
 
-    /// Sends what `source` has to give, up to its end, as one message. See [`WebSocket::send_reader`]; what arrives meanwhile is
-    /// the business of the reading half.
+    /// Sends what `source` has to give, up to its end, as one message. See [`WebSocket::send_reader`]; what arrives
+    /// meanwhile is the business of the reading half.
     ///
     /// # Errors
     ///
@@ -261,8 +261,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         self.poll(cx, |driver, cx| if driver.done { Poll::Ready(Ok(())) } else { driver.poll_flush(cx) })
     }
 
-    /// Does something that is done at once. If it was done, the other half looks afterwards what is to be transmitted, and
-    /// when. What is refused wakes nobody: it is tried again with each poll, and both halves may be in one task.
+    /// Does something that is done at once. If it was done, the other half looks afterwards what is to be transmitted,
+    /// and when. What is refused wakes nobody: it is tried again with each poll, and both halves may be in one task.
     fn act<R>(&mut self, act: impl FnOnce(&mut Driver<IO>) -> Result<R, SendError>) -> Result<R, SendError> {
         let mut driver = lock(&self.shared);
         let result = act(&mut driver);

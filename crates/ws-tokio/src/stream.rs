@@ -23,8 +23,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
     }
 }
 
-/// Ready when there is room for a message; bounded as [`WebSocket::feed`] is, with one message in front of a full queue. Closing
-/// is the closing handshake with code 1000.
+/// Ready when there is room for a message; bounded as [`WebSocket::feed`] is, with one message in front of a full
+/// queue. Closing is the closing handshake with code 1000.
 ///
 /// Nothing is received while a sink is polled: use the stream as well.
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<IO> {

@@ -1,7 +1,7 @@
 //! Text in shared bytes.
 //!
-//! This file is on the list of those that may contain `unsafe` code, in `ARCHITECTURE.md`: without it, each look at a text
-//! would check all of it again.
+//! This file is on the list of those that may contain `unsafe` code, in `ARCHITECTURE.md`: without it, each look at a
+//! text would check all of it again.
 
 use core::fmt;
 use core::ops::Deref;

@@ -11,8 +11,8 @@ pub(crate) enum Half {
     Send = 1,
 }
 
-/// A transport remembers one task for each direction, and a timer one at all: the last that asked. But both halves read,
-/// write and look at the timer. So what they leave there is a waker for both.
+/// A transport remembers one task for each direction, and a timer one at all: the last that asked. But both halves
+/// read, write and look at the timer. So what they leave there is a waker for both.
 #[derive(Debug)]
 pub(crate) struct Waiters {
     halves: Arc<Halves>,

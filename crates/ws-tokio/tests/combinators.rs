@@ -84,8 +84,8 @@ async fn a_sink_that_closes_says_1000_and_takes_nothing_more() {
     assert_eq!(receiving.await.unwrap(), [close_message(1000, "")]);
 }
 
-/// The transport remembers one waker a direction. The half that receives writes as well, so it must not take the place of
-/// the half that waits until its message is written.
+/// The transport remembers one waker a direction. The half that receives writes as well, so it must not take the place
+/// of the half that waits until its message is written.
 #[tokio::test(start_paused = true)]
 async fn a_half_that_sends_is_woken_although_the_half_that_receives_has_written() {
     let (mut raw, io) = tokio::io::duplex(1000);

@@ -1,12 +1,12 @@
 //! What the interop tests share: our servers, our client, and the peers, which are other processes.
 //!
-//! A peer that is not installed is no failure: its tests say so and pass. Environment variables say where to find what is
-//! not on the path: `WS_TEST_PYTHON` an interpreter that has the package `websockets`, `WS_TEST_NODE_PATH` the folder
-//! with the package `ws`, `WS_TEST_CHROMIUM` the browser.
+//! A peer that is not installed is no failure: its tests say so and pass. Environment variables say where to find what
+//! is not on the path: `WS_TEST_PYTHON` an interpreter that has the package `websockets`, `WS_TEST_NODE_PATH` the
+//! folder with the package `ws`, `WS_TEST_CHROMIUM` the browser.
 //!
 //! All servers speak the same: they echo; a text of `!ping` makes them send a ping of `from the server` and report the
-//! pong to it as a text of `pong: from the server`; a text of `!close` makes them close with 4001 and a reason. They choose
-//! the subprotocol `echo`, and take messages of up to 4 MiB.
+//! pong to it as a text of `pong: from the server`; a text of `!close` makes them close with 4001 and a reason. They
+//! choose the subprotocol `echo`, and take messages of up to 4 MiB.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 

@@ -6,8 +6,8 @@
 use crate::wire::header::EncodedHeader;
 use crate::wire::mask::Mask;
 
-/// How many slices one [`Transmit`](crate::Transmit) offers at most. Enough to empty any [`SendBuf`](crate::SendBuf) and
-/// a good deal of a `SendQueue` in one vectored write.
+/// How many slices one [`Transmit`](crate::Transmit) offers at most. Enough to empty any [`SendBuf`](crate::SendBuf)
+/// and a good deal of a `SendQueue` in one vectored write.
 pub const MAX_SLICES: usize = 16;
 
 /// A place where encoded frames wait to be transmitted: [`SendBuf`](crate::SendBuf), or with the feature `alloc`
@@ -43,8 +43,8 @@ pub(crate) mod sealed {
         fn push_frame(&mut self, frame: Frame<'_>);
         /// How many bytes may be queued now.
         fn room(&self) -> usize;
-        /// Lets `write` encode a frame into `size` bytes, for which room was reserved; it says how many it used, if any, and
-        /// whether the frame ends a message.
+        /// Lets `write` encode a frame into `size` bytes, for which room was reserved; it says how many it used, if
+        /// any, and whether the frame ends a message.
         fn push_with(&mut self, size: usize, write: &mut dyn FnMut(&mut [u8]) -> (usize, bool));
         /// Queues bytes that are no frame, ahead of all frames: the opening handshake.
         fn push_preamble(&mut self, bytes: &[u8]) -> Result<(), NoRoom>;

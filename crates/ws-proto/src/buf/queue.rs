@@ -10,12 +10,12 @@ use crate::wire::header::{EncodedHeader, MAX_HEADER_SIZE, encoded_frame};
 /// A payload up to this size is copied: cheaper than a slice of its own in a vectored write.
 const COPY_UP_TO: usize = 1 << 10;
 
-/// Where output waits if payloads are owned: small ones are copied behind each other, large ones stay where they are and
-/// are written from there.
+/// Where output waits if payloads are owned: small ones are copied behind each other, large ones stay where they are
+/// and are written from there.
 ///
-/// `B` is anything that holds bytes and keeps them still, the same ones each time that it is asked: `Bytes`, `Arc<[u8]>`, `Vec<u8>`, `&'static [u8]`. A server sends an
-/// owned payload without copying it, so that one message to many connections is held once. A client has to mask,
-/// which copies.
+/// `B` is anything that holds bytes and keeps them still, the same ones each time that it is asked: `Bytes`,
+/// `Arc<[u8]>`, `Vec<u8>`, `&'static [u8]`. A server sends an owned payload without copying it, so that one message to
+/// many connections is held once. A client has to mask, which copies.
 ///
 /// ```text
 ///   copied:  | header | payload | header |    | header | payload |
@@ -262,8 +262,8 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
         let mut left = n;
         while left > 0 {
             if self.frame_left == 0 {
-                // A header is always copied, and whole. It is another one, or none, only if a payload was not of the same
-                // length each time; what is counted here goes by the lengths that it had.
+                // A header is always copied, and whole. It is another one, or none, only if a payload was not of the
+                // same length each time; what is counted here goes by the lengths that it had.
                 let Some(frame) = encoded_frame(self.copied.get(self.start..).unwrap_or(&[])) else {
                     return self.clear();
                 };

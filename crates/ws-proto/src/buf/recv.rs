@@ -74,8 +74,8 @@ pub(crate) struct Delivered {
 impl<S: Storage> RecvBuf<S> {
     /// A buffer of fixed size needs at least this many bytes for any traffic at all: the largest control frame.
     ///
-    /// With a fixed size of `n`, messages of one frame may have up to `n` bytes, fragmented ones up to
-    /// `n - MIN_SIZE`, for a control frame may come between two fragments; `Error::MessageTooBig` says that one had more.
+    /// With a fixed size of `n`, messages of one frame may have up to `n` bytes, fragmented ones up to `n - MIN_SIZE`,
+    /// for a control frame may come between two fragments; `Error::MessageTooBig` says that one had more.
     pub const MIN_SIZE: usize = RESERVED;
 
     /// An empty buffer in `storage`; what the storage holds is not read.
@@ -291,8 +291,8 @@ impl<S: Storage> RecvBuf<S> {
         &mut self.storage.bytes_mut()[self.message_end - n..self.message_end]
     }
 
-    /// Checks what was taken into the message since this was last asked: as text that goes on from what is before it. Of
-    /// what is not, the part before the fault stays.
+    /// Checks what was taken into the message since this was last asked: as text that goes on from what is before it.
+    /// Of what is not, the part before the fault stays.
     #[inline]
     pub(crate) fn check_text(&mut self) -> Result<(), InvalidUtf8> {
         let from = self.message_end - self.unchecked;

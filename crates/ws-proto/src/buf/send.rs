@@ -19,8 +19,9 @@ pub(crate) const DEFAULT_LIMIT: usize = 1 << 20;
 ///                               └─ control frames go in between here
 /// ```
 ///
-/// With storage of fixed size, what does not fit is `SendError::Full` until there is room, or `SendError::MessageTooBig` if
-/// there never can be. With a `Vec`, it is [`limit`](Self::limit) that bounds what waits.
+/// With storage of fixed size, what does not fit is `SendError::Full` until there is room, or
+/// `SendError::MessageTooBig` if there never can be. With a `Vec`, it is [`limit`](Self::limit) that bounds what
+/// waits.
 pub struct SendBuf<S> {
     storage: S,
     // INVARIANT: start <= end <= storage.len(), and start + frame_left <= end
@@ -47,8 +48,8 @@ impl<S: Storage> SendBuf<S> {
         }
     }
 
-    /// Sets how many bytes may wait. A message that would exceed this is `SendError::Full`, unless nothing waits: then it
-    /// is taken however large it is, so that a limit never makes a message impossible to send.
+    /// Sets how many bytes may wait. A message that would exceed this is `SendError::Full`, unless nothing waits: then
+    /// it is taken however large it is, so that a limit never makes a message impossible to send.
     ///
     /// Default: what the storage holds; 1 MiB for [`SendBuf::default`].
     #[must_use]

@@ -5,9 +5,9 @@
 
 /// Memory that a [`RecvBuf`](crate::RecvBuf) or [`SendBuf`](crate::SendBuf) works in.
 ///
-/// Implemented for `[u8; N]` and `&mut [u8]`, which stay as large as they are, and with the feature `alloc` for `Vec<u8>`,
-/// which grows. All of it is initialised memory; a vector's length is its size as storage. The trait is sealed: that the
-/// same bytes come back each time is what the buffers rely on.
+/// Implemented for `[u8; N]` and `&mut [u8]`, which stay as large as they are, and with the feature `alloc` for
+/// `Vec<u8>`, which grows. All of it is initialised memory; a vector's length is its size as storage. The trait is
+/// sealed: that the same bytes come back each time is what the buffers rely on.
 pub trait Storage: sealed::Sealed {}
 
 pub(crate) mod sealed {

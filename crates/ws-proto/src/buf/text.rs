@@ -1,8 +1,8 @@
 //! The one conversion of checked bytes to text without checking them again.
 //!
-//! Text is validated piece by piece as it arrives. Validating the whole once more when it is delivered would touch each
-//! byte a second time, which for messages beyond the caches halves the speed. This file is on the list of those that may
-//! contain `unsafe` code, in `ARCHITECTURE.md`.
+//! Text is validated piece by piece as it arrives. Validating the whole once more when it is delivered would touch
+//! each byte a second time, which for messages beyond the caches halves the speed. This file is on the list of those
+//! that may contain `unsafe` code, in `ARCHITECTURE.md`.
 
 #![allow(unsafe_code)]
 
@@ -12,8 +12,8 @@
 #[inline]
 pub(super) fn from_checked(bytes: &[u8]) -> &str {
     debug_assert!(core::str::from_utf8(bytes).is_ok(), "delivered text that was not checked");
-    // SAFETY: `Delivered::utf8` is set only for ranges whose bytes the buffer's own validator accepted in order and as a
-    // whole, whichever connection put them there; they are forgotten before any byte of the buffer changes; and storage is
-    // sealed, so that the same bytes come back.
+    // SAFETY: `Delivered::utf8` is set only for ranges whose bytes the buffer's own validator accepted in order and as
+    // a whole, whichever connection put them there; they are forgotten before any byte of the buffer changes; and
+    // storage is sealed, so that the same bytes come back.
     unsafe { core::str::from_utf8_unchecked(bytes) }
 }

@@ -11,16 +11,16 @@ use crate::wire::header::{Header, Opcode};
 
 impl Connection {
     /// The same as [`receive`](Self::receive) without putting messages together: a frame begins, pieces of its payload
-    /// arrive, the frame ends. Messages of any size pass through a buffer of a few hundred bytes; what it has to hold at
-    /// the least is [`RecvBuf::MIN_SIZE`] and 3 bytes more, the beginning of a character and a whole control frame.
+    /// arrive, the frame ends. Messages of any size pass through a buffer of a few hundred bytes; what it has to hold
+    /// at the least is [`RecvBuf::MIN_SIZE`] and 3 bytes more, the beginning of a character and a whole control frame.
     ///
     /// `Config::max_message_size` and `Config::max_fragments` bound what is put together, and so have no say here;
     /// `Config::max_frame_size` has. Control frames are whole, between the pieces of data. Text is validated, and its
     /// pieces are whole characters; if it is not UTF-8, what is right before the fault is given, and the error next.
     ///
-    /// Both ways of receiving can be mixed: what arrived of a message before the change is given by whichever call comes
-    /// next, together with what follows. `receive` then gives the rest of the message as if that were all of it, and
-    /// the limits are those of the rest. Of a frame whose header `receive` has taken there is no `FrameStart`:
+    /// Both ways of receiving can be mixed: what arrived of a message before the change is given by whichever call
+    /// comes next, together with what follows. `receive` then gives the rest of the message as if that were all of it,
+    /// and the limits are those of the rest. Of a frame whose header `receive` has taken there is no `FrameStart`:
     /// [`received_kind`](Self::received_kind) tells what it is.
     ///
     /// ```

@@ -16,8 +16,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if a Close frame
-    /// was queued before or the connection failed.
+    /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if a Close
+    /// frame was queued before or the connection failed.
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
         if self.close.is_queued() || self.error.is_some() {
             return Err(SendError::Closing);
@@ -33,13 +33,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Begins the closing handshake at once: data and pings that are queued are dropped, the Close frame goes out behind no
-    /// more than the rest of a frame that is partly transmitted.
+    /// Begins the closing handshake at once: data and pings that are queued are dropped, the Close frame goes out
+    /// behind no more than the rest of a frame that is partly transmitted.
     ///
     /// # Errors
     ///
-    /// As for [`close`](Self::close); but if a Close frame is queued already and not yet on its way, the data before it is
-    /// dropped all the same.
+    /// As for [`close`](Self::close); but if a Close frame is queued already and not yet on its way, the data before
+    /// it is dropped all the same.
     pub fn close_now(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let result = self.close(now, code, reason);
         if self.close.is_queued() {
@@ -56,7 +56,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `Error::UnexpectedEof` if the peer had not sent a Close frame; or the error with which the connection failed before.
+    /// `Error::UnexpectedEof` if the peer had not sent a Close frame; or the error with which the connection failed
+    /// before.
     pub fn receive_eof(&mut self) -> Result<(), Error> {
         self.eof = true;
         if self.peer_close.is_none() && self.error.is_none() {
@@ -68,8 +69,8 @@ impl Connection {
 
     /// Says that the transport failed, in either direction: nothing more can be transmitted.
     ///
-    /// If reading is still possible, read and receive what the peer sent before, and say this then. The connection is over:
-    /// [`transport_action`](Self::transport_action) is to close.
+    /// If reading is still possible, read and receive what the peer sent before, and say this then. The connection is
+    /// over: [`transport_action`](Self::transport_action) is to close.
     ///
     /// # Errors
     ///
@@ -80,11 +81,11 @@ impl Connection {
         result
     }
 
-    /// Fails the connection, once: the Close frame with the right code goes out behind what is queued, and nothing after
-    /// it.
+    /// Fails the connection, once: the Close frame with the right code goes out behind what is queued, and nothing
+    /// after it.
     ///
-    /// The answers to what the peer sent before its fault are not held back from it. What is queued is bounded, and so is
-    /// the time for it.
+    /// The answers to what the peer sent before its fault are not held back from it. What is queued is bounded, and so
+    /// is the time for it.
     pub(super) fn fail(&mut self, now: Instant, error: Error) {
         if self.error.is_some() {
             return;

@@ -31,12 +31,12 @@ fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u
 ///              | frame     |
 /// ```
 ///
-/// RFC 6455 section 5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
-/// Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame." So when
-/// there is no room for a pong, pongs that wait give way to it, the newest first. Pings never take the room that a pong
-/// needs, and therefore are not dropped. Nor does a pong give way of which a part is transmitted; so beside the pings
-/// there is always room for two of the pongs: the longest that waits, which may be on its way when the next one comes,
-/// and that one.
+/// RFC 6455 section 5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
+/// previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed Ping
+/// frame." So when there is no room for a pong, pongs that wait give way to it, the newest first. Pings never take the
+/// room that a pong needs, and therefore are not dropped. Nor does a pong give way of which a part is transmitted; so
+/// beside the pings there is always room for two of the pongs: the longest that waits, which may be on its way when
+/// the next one comes, and that one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outbox {
     bytes: [u8; OUTBOX_SIZE],
@@ -151,8 +151,8 @@ impl Outbox {
         }
     }
 
-    /// How many of the waiting bytes may be in the way of a pong to come: all pings, and of the pongs the longest, for any
-    /// one of them may be on its way by then.
+    /// How many of the waiting bytes may be in the way of a pong to come: all pings, and of the pongs the longest, for
+    /// any one of them may be on its way by then.
     fn reserved(&self) -> usize {
         let front_left = usize::from(self.front_left);
         let (mut pongs, mut longest) = (0, front_left);

@@ -141,8 +141,8 @@ impl Keepalive {
 }
 
 impl Connection {
-    /// A connection whose opening handshake is complete, wherever it was done: by this crate's `handshake` feature, by an
-    /// HTTP library, or over HTTP/2. Bytes that arrived behind the handshake belong into the receive buffer first.
+    /// A connection whose opening handshake is complete, wherever it was done: by this crate's `handshake` feature, by
+    /// an HTTP library, or over HTTP/2. Bytes that arrived behind the handshake belong into the receive buffer first.
     pub fn new(role: Role, config: Config, now: Instant) -> Self {
         let mut connection = Self {
             role,
@@ -170,8 +170,8 @@ impl Connection {
     /// connection fails with `Error::Timeout`, which the next [`receive`](Self::receive) reports.
     ///
     /// To be called when the time of [`poll_timeout`](Self::poll_timeout) has come, followed by
-    /// [`poll_transmit`](Self::poll_transmit) and [`transport_action`](Self::transport_action). Calling it early, late or
-    /// twice does no harm.
+    /// [`poll_transmit`](Self::poll_transmit) and [`transport_action`](Self::transport_action). Calling it early, late
+    /// or twice does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         for timer in Timer::ALL {
             if self.timers.is_due(timer, now) {

@@ -89,15 +89,15 @@ pub(super) enum NextFrame {
 impl Connection {
     /// Looks at what is in `rx` and gives the next event, or `None` if more bytes are needed for one.
     ///
-    /// The event borrows `rx`, and nothing of the connection: answer it while it lives. It is gone when `rx` is next used.
-    /// Call this until it gives `None` before reading again.
+    /// The event borrows `rx`, and nothing of the connection: answer it while it lives. It is gone when `rx` is next
+    /// used. Call this until it gives `None` before reading again.
     ///
     /// Control frames are dealt with before they are reported: a ping is answered, a Close frame as well.
     ///
     /// # Errors
     ///
-    /// What the peer did wrong, or which deadline passed; fatal, and the same each time. Input behind the fault is ignored
-    /// (RFC 6455 section 7.1.7).
+    /// What the peer did wrong, or which deadline passed; fatal, and the same each time. Input behind the fault is
+    /// ignored (RFC 6455 section 7.1.7).
     #[inline]
     pub fn receive<'b, S: Storage>(
         &mut self,
@@ -125,8 +125,8 @@ impl Connection {
         self.receive_with(now, rx, Self::next_event)
     }
 
-    /// The same as [`poll_receive`](Self::poll_receive) for control frames alone: `None` as well if a data frame is next,
-    /// which stays where it is.
+    /// The same as [`poll_receive`](Self::poll_receive) for control frames alone: `None` as well if a data frame is
+    /// next, which stays where it is.
     ///
     /// For a caller that is busy with sending: pings and a Close frame are answered as long as no data is in front of
     /// them.
@@ -326,8 +326,8 @@ impl Connection {
         }
     }
 
-    /// Takes as much payload of the present frame as has arrived: moved to where the message is, unmasked, and checked, a
-    /// block at a time. Of text that is not UTF-8, what is right before the fault remains.
+    /// Takes as much payload of the present frame as has arrived: moved to where the message is, unmasked, and
+    /// checked, a block at a time. Of text that is not UTF-8, what is right before the fault remains.
     pub(super) fn take_payload<S: Storage>(
         &mut self,
         now: Instant,

@@ -57,13 +57,14 @@ impl Connection {
         self.push_message(tx, First::new(message.kind()), message.as_bytes(), true)
     }
 
-    /// The same as [`send`](Self::send) with reserved bits on the first frame, for an extension that gives them a meaning and
-    /// made the payload; it is not checked. Only with [`Rsv::NONE`] it is what it says, and text has to be UTF-8.
+    /// The same as [`send`](Self::send) with reserved bits on the first frame, for an extension that gives them a
+    /// meaning and made the payload; it is not checked. Only with [`Rsv::NONE`] it is what it says, and text has to be
+    /// UTF-8.
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), `ReservedBits` if `Config::allowed_rsv` does not have them, and `InvalidUtf8`. Nothing is
-    /// queued then.
+    /// As for [`send`](Self::send), `ReservedBits` if `Config::allowed_rsv` does not have them, and `InvalidUtf8`.
+    /// Nothing is queued then.
     pub fn send_with_rsv<O: Outbound>(
         &mut self,
         tx: &mut O,
@@ -149,16 +150,16 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings or long pongs before it wait for the transport; `Closing`
-    /// after a Close frame was queued.
+    /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings or long pongs before it wait for the transport;
+    /// `Closing` after a Close frame was queued.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.check_control(payload)?;
         let role = &mut self.role;
         self.outbox.push_ping(payload, || role.next_key()).map_err(|_| SendError::Full)
     }
 
-    /// Queues a pong that no ping asked for, or that answers one if `Config::automatic_pong` is off. It overtakes data that
-    /// is queued; if there is no room it replaces pongs that wait.
+    /// Queues a pong that no ping asked for, or that answers one if `Config::automatic_pong` is off. It overtakes data
+    /// that is queued; if there is no room it replaces pongs that wait.
     ///
     /// # Errors
     ///

@@ -144,8 +144,8 @@ impl Connection {
     /// Begins a message that is sent in pieces: with [`write_message`](Self::write_message) and
     /// [`finish_message`](Self::finish_message), or from a [`Source`] with [`pull_message`](Self::pull_message).
     ///
-    /// Nothing is queued before the first piece. Until the message is finished no other can be sent; control frames can.
-    /// It counts in [`Outbound::queued_messages`] from when its last piece is queued.
+    /// Nothing is queued before the first piece. Until the message is finished no other can be sent; control frames
+    /// can. It counts in [`Outbound::queued_messages`] from when its last piece is queued.
     ///
     /// # Errors
     ///
@@ -166,14 +166,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues as much of `bytes` as there is room for, and as one frame of `Config::fragment_size` takes, as the next piece of
-    /// the message, and says how much that was: at least one byte of any.
+    /// Queues as much of `bytes` as there is room for, and as one frame of `Config::fragment_size` takes, as the next
+    /// piece of the message, and says how much that was: at least one byte of any.
     ///
     /// # Errors
     ///
-    /// `Full` if there is no room now, `MessageTooBig` if the output cannot hold a single byte with its header (of 2 bytes,
-    /// 6 for a client), `InvalidUtf8`, `NoMessage` without [`begin_message`](Self::begin_message), or `Closing`. Nothing is
-    /// queued then, and the message is as it was.
+    /// `Full` if there is no room now, `MessageTooBig` if the output cannot hold a single byte with its header (of 2
+    /// bytes, 6 for a client), `InvalidUtf8`, `NoMessage` without [`begin_message`](Self::begin_message), or
+    /// `Closing`. Nothing is queued then, and the message is as it was.
     pub fn write_message<O: Outbound>(&mut self, tx: &mut O, bytes: &[u8]) -> Result<usize, SendError> {
         self.check_unfinished()?;
         if bytes.is_empty() {
@@ -188,15 +188,15 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `Full` if there is no room, `InvalidUtf8` if a text stops inside a character, `NoMessage` or `Closing`. Nothing is
-    /// queued then.
+    /// `Full` if there is no room, `InvalidUtf8` if a text stops inside a character, `NoMessage` or `Closing`. Nothing
+    /// is queued then.
     pub fn finish_message<O: Outbound>(&mut self, tx: &mut O) -> Result<(), SendError> {
         self.check_unfinished()?;
         self.push_piece(tx, &[], true)
     }
 
-    /// Gives up the message. If a piece of it is queued, that cannot be taken back, and there is no way to tell the peer
-    /// but to close the connection with 1011; otherwise nothing happened.
+    /// Gives up the message. If a piece of it is queued, that cannot be taken back, and there is no way to tell the
+    /// peer but to close the connection with 1011; otherwise nothing happened.
     pub fn abort_message(&mut self, now: Instant) {
         let unfinished = self.outgoing.unfinished.take();
         if unfinished.is_some_and(|unfinished| unfinished.has_frames) {
@@ -208,8 +208,8 @@ impl Connection {
     /// Asks `source` for the next piece of the message and queues it. The source writes where the output waits, so that
     /// nothing is copied.
     ///
-    /// Call this while it gives `Fragment`, when there is room; after `Finished` and after an error other than `Full`, the
-    /// source is not needed any more.
+    /// Call this while it gives `Fragment`, when there is room; after `Finished` and after an error other than `Full`,
+    /// the source is not needed any more.
     ///
     /// # Errors
     ///

@@ -21,8 +21,8 @@ pub enum TransportAction {
 impl Connection {
     /// What to transmit next, or `None` if nothing waits.
     ///
-    /// In this order: the rest of a frame that is partly transmitted, pongs and pings, data, and the Close frame last. After
-    /// [`close_now`](Self::close_now), or when the peer does not react any more, there is no more data.
+    /// In this order: the rest of a frame that is partly transmitted, pongs and pings, data, and the Close frame last.
+    /// After [`close_now`](Self::close_now), or when the peer does not react any more, there is no more data.
     ///
     /// `now` is the time from which the transport has `Config::write_stall_timeout` to take something.
     pub fn poll_transmit<'t, O: Outbound>(
@@ -132,8 +132,8 @@ impl<O: Outbound> Transmit<'_, O> {
 
     /// Says that the first `n` bytes of the slices are transmitted.
     ///
-    /// More than the slices have is a mistake of the caller's or a lying transport. It is taken as far as there is output,
-    /// and never beyond; who can find out that the transport lies should end the connection.
+    /// More than the slices have is a mistake of the caller's or a lying transport. It is taken as far as there is
+    /// output, and never beyond; who can find out that the transport lies should end the connection.
     pub fn advance(&mut self, n: usize) {
         if n == 0 {
             return;
@@ -153,7 +153,8 @@ impl<O: Outbound> Transmit<'_, O> {
         let data = step(front);
         let control = step(outbox.waiting().len());
         outbox.consume(control);
-        // At most the size of the outbox, both of them. Pongs in front of the ping may have given way to others behind it.
+        // At most the size of the outbox, both of them. Pongs in front of the ping may have given way to others behind
+        // it.
         keepalive.ahead = keepalive.ahead.saturating_sub(control as u16).min(outbox.waiting().len() as u16);
         let data = data + if outbox.is_empty() { step(all - front) } else { 0 };
         if data > 0 {

@@ -1,9 +1,11 @@
 //! The client's side: sending a request and verifying the response, RFC 6455 section 4.1.
 
+use core::fmt;
+
 use super::Agreement;
 use super::accept_key::{AcceptKey, key_from_nonce};
 use super::error::HandshakeError;
-use super::fields::{Once, as_token, has_token, list};
+use super::fields::{Names, Once, as_token, has_token, list};
 use super::head::HeadReader;
 use super::http::{Kind, is_token};
 use super::limits::HandshakeLimits;
@@ -26,7 +28,7 @@ use crate::time::Instant;
 ///     .require_subprotocol(true);
 /// # Ok::<(), ws_proto::handshake::HandshakeError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ClientRequest<'a> {
     uri: Uri<'a>,
     subprotocols: &'a [&'a str],
@@ -125,6 +127,18 @@ impl<'a> ClientRequest<'a> {
         }
         head.fields(self.headers);
         head.finish()
+    }
+}
+
+/// Without the values of headers, which are often secret.
+impl fmt::Debug for ClientRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("uri", &self.uri)
+            .field("subprotocols", &self.subprotocols)
+            .field("headers", &Names(self.headers))
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 

@@ -44,6 +44,15 @@ impl fmt::Debug for Headers<'_> {
     }
 }
 
+/// Headers to be sent, for debug output: the names alone, as above.
+pub(super) struct Names<'a>(pub(super) &'a [(&'a str, &'a str)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 /// A header that should be there at most once.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Once<'b> {

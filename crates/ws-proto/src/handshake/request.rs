@@ -5,7 +5,7 @@ use core::fmt;
 use super::Agreement;
 use super::accept_key::{AcceptKey, is_key};
 use super::error::HandshakeError;
-use super::fields::{Headers, Once, as_token, has_token, list};
+use super::fields::{Headers, Names, Once, as_token, has_token, list};
 use super::http::{self, RequestLine};
 use super::origin::OriginPolicy;
 use super::output::{HeadWriter, check_headers, is_handshake_header};
@@ -303,7 +303,7 @@ impl<'b> Fields<'b> {
 ///     .headers(&[("Set-Cookie", "session=1")])
 ///     .origins(OriginPolicy::AllowList(&["https://example.com"]));
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct AcceptOptions<'a> {
     subprotocol: Option<&'a str>,
     headers: &'a [(&'a str, &'a str)],
@@ -342,5 +342,16 @@ impl<'a> AcceptOptions<'a> {
     pub const fn origins(mut self, origins: OriginPolicy<'a>) -> Self {
         self.origins = origins;
         self
+    }
+}
+
+/// Without the values of headers, which are often secret.
+impl fmt::Debug for AcceptOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcceptOptions")
+            .field("subprotocol", &self.subprotocol)
+            .field("headers", &Names(self.headers))
+            .field("origins", &self.origins)
+            .finish()
     }
 }

@@ -1,6 +1,9 @@
 //! A server's response that does not lead to a WebSocket.
 
+use core::fmt;
+
 use super::error::HandshakeError;
+use super::fields::Names;
 use super::output::{HeadWriter, check_headers, is_handshake_header, status_line};
 use crate::buf::outbound::Outbound;
 
@@ -14,7 +17,7 @@ use crate::buf::outbound::Outbound;
 ///
 /// let response = Response::new(401).headers(&[("WWW-Authenticate", "Bearer")]).body(b"who are you?");
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Response<'a> {
     /// The status, 200 to 599.
     pub status: u16,
@@ -60,5 +63,16 @@ impl<'a> Response<'a> {
         }
         head.fields(self.headers);
         head.finish_with_body(if head_only { &[] } else { self.body })
+    }
+}
+
+/// Without the values of headers and the body, which are often secret.
+impl fmt::Debug for Response<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &Names(self.headers))
+            .field("body_len", &self.body.len())
+            .finish()
     }
 }

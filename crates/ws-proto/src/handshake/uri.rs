@@ -22,7 +22,7 @@ use super::error::HandshakeError;
 /// assert_eq!(uri.host_header().to_string(), "[::1]:8443");
 /// # Ok::<(), ws_proto::handshake::HandshakeError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Uri<'u> {
     secure: bool,
     authority: Authority<'u>,
@@ -109,6 +109,17 @@ impl<'u> Uri<'u> {
 
     const fn default_port(&self) -> u16 {
         if self.secure { 443 } else { 80 }
+    }
+}
+
+/// Without the query, which is often secret.
+impl fmt::Debug for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uri")
+            .field("secure", &self.secure)
+            .field("authority", &format_args!("{}", self.authority))
+            .field("path", &self.path())
+            .finish_non_exhaustive()
     }
 }
 

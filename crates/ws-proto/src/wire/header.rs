@@ -160,8 +160,8 @@ fn length_16(bytes: &[u8]) -> Result<Option<u64>, ProtocolError> {
     if len < 126 { Err(ProtocolError::NonMinimalLength) } else { Ok(Some(u64::from(len))) }
 }
 
-/// A 64-bit length. "The most significant bit MUST be 0", which the first byte shows; and 65,536 is the least, so that six
-/// bytes of zero are one too many whatever follows.
+/// A 64-bit length. "The most significant bit MUST be 0", which the first byte shows; and 65,536 is the least, so that
+/// six bytes of zero are one too many whatever follows.
 #[inline]
 fn length_64(bytes: &[u8]) -> Result<Option<u64>, ProtocolError> {
     if bytes.first().is_some_and(|first| first & 0x80 != 0) {

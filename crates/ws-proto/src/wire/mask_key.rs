@@ -8,10 +8,10 @@ const KEYS: usize = 6;
 
 /// Where a client takes its masking keys from: a fresh and unpredictable one for every frame.
 ///
-/// RFC 6455 section 5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong
-/// source of entropy, and the masking key for a given frame MUST NOT make it simple for a server/proxy to predict the
-/// masking key for a subsequent frame." Section 10.3 tells what happens otherwise: scripts that poison the caches
-/// of intermediaries.
+/// RFC 6455 section 5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a
+/// strong source of entropy, and the masking key for a given frame MUST NOT make it simple for a server/proxy to
+/// predict the masking key for a subsequent frame." Section 10.3 tells what happens otherwise: scripts that poison the
+/// caches of intermediaries.
 ///
 /// The core has no entropy of its own. Seed it from the operating system, as the adapters do, or from the hardware:
 ///

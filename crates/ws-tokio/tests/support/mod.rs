@@ -1,4 +1,5 @@
-//! What the tests of this crate share: endpoints over what the test chooses, and a naive peer that writes and reads frames.
+//! What the tests of this crate share: endpoints over what the test chooses, and a naive peer that writes and reads
+//! frames.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
@@ -129,8 +130,8 @@ pub(crate) async fn recv_data<IO: AsyncRead + AsyncWrite + Unpin>(
     Ok(None)
 }
 
-/// Everything that is received until the end, and the error that it ended with; the end is asked for twice more and must
-/// stay the end.
+/// Everything that is received until the end, and the error that it ended with; the end is asked for twice more and
+/// must stay the end.
 pub(crate) async fn recv_all<IO: AsyncRead + AsyncWrite + Unpin>(
     ws: &mut WebSocket<IO>,
 ) -> (Vec<Message>, Option<Error>) {
