@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 use ws_proto::{
-    Chunk, Config, Connection, Error, Event, FrameHeader, Kind, Message, ProtocolError, RecvBuf, Role, Rsv,
-    SendBuf, State, Storage, TimeoutReason,
+    Chunk, Config, Connection, Error, Event, FrameHeader, Instant, Kind, Message, ProtocolError, RecvBuf,
+    Role, Rsv, SendBuf, State, Storage, TimeoutReason,
 };
 use ws_tests::{
     Endpoint, Frame, FrameLength, Seen, at, binary, chop, close, close_with, cont, cuts, every_byte,
@@ -990,5 +990,30 @@ proptest! {
         prop_assert!(got.0 == whole.events(), "other messages");
         prop_assert_eq!(got.2, whole.error());
         prop_assert_eq!(got.3, said);
+    }
+}
+
+#[test]
+fn a_message_that_is_skipped_is_not_reported_kept_or_checked_and_the_next_one_is() {
+    for chunks_first in [true, false] {
+        let mut conn = Connection::new(Role::Server, Config::default().ping_interval(None), Instant::ZERO);
+        let mut rx = RecvBuf::new(Vec::new());
+        // Between messages there is nothing to skip.
+        conn.skip_message(&mut rx);
+        rx.extend_from_slice(&wire(&[text("to be").more()], true));
+        while conn.receive_chunk(Instant::ZERO, &mut rx).unwrap().is_some() {}
+        conn.skip_message(&mut rx);
+        let rest = [cont(b"\xff no text").more(), ping("p"), cont("the end"), text("next")];
+        rx.extend_from_slice(&wire(&rest, true));
+        let first = conn.receive(Instant::ZERO, &mut rx).unwrap();
+        assert_eq!(first, Some(Event::Ping(b"p")));
+        if chunks_first {
+            let start = conn.receive_chunk(Instant::ZERO, &mut rx).unwrap();
+            assert!(matches!(start, Some(Event::Data(Chunk::FrameStart(header))) if !header.continuation));
+        }
+        let next = conn.receive(Instant::ZERO, &mut rx).unwrap();
+        assert_eq!(next, Some(Event::Data(Message::Text("next"))));
+        assert_eq!(conn.receive(Instant::ZERO, &mut rx), Ok(None));
+        assert!(rx.is_empty());
     }
 }

@@ -19,6 +19,10 @@ use crate::message::Message;
 use crate::timer::Timer;
 use crate::waiters::{Half, Waiters};
 
+/// How many events are given in a row. Those that lie in the buffer cost no operation of the transport, so that tokio's own
+/// budget does not count them; and a peer can send very small ones.
+const EVENT_BUDGET: u16 = 1024;
+
 /// How many bytes may wait in the queue.
 const QUEUE_LIMIT: usize = 1 << 20;
 
@@ -42,6 +46,8 @@ pub(crate) struct Driver<IO> {
     write_failed: bool,
     /// Whoever uses this was told the error.
     told: bool,
+    /// How many events may be given before other tasks have their turn.
+    events_left: u16,
     /// What there is to tell of the end.
     pub(crate) ending: Ending<Error>,
     /// The connection is wound up.
@@ -63,6 +69,7 @@ impl<IO> Driver<IO> {
             failure: None,
             write_failed: false,
             told: false,
+            events_left: EVENT_BUDGET,
             ending: Ending::new(),
             done: false,
         }
@@ -344,6 +351,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.done {
             return Poll::Ready(Ok(None));
         }
+        if self.events_left == 0 {
+            self.events_left = EVENT_BUDGET;
+            let waker = self.waiters.register(half, cx);
+            // What was answered meanwhile need not wait for this task's next turn.
+            let _ = self.poll_write(&mut Context::from_waker(&waker));
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             self.check_deadlines(Some(rx));
             let had_failed = self.conn.error().is_some();
@@ -362,6 +377,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                     // Pongs are waiting in numbers: let them out before they have to replace each other.
                     let _ = self.poll_write(&mut Context::from_waker(&waker));
                 }
+                self.events_left -= 1;
                 return Poll::Ready(Ok(Some(ready)));
             }
             let waker = self.waiters.register(half, cx);
@@ -376,6 +392,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             if self.poll_read(cx, rx).is_ready() {
                 continue;
             }
+            self.events_left = EVENT_BUDGET;
             ready!(self.timer.poll(cx, self.conn.poll_timeout()));
         }
     }

@@ -26,6 +26,8 @@ pub(crate) mod sealed {
     pub trait Sealed {
         fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ReadyChunk>, Error>>;
         fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>>;
+        /// See [`ws_proto::Connection::skip_message`].
+        fn skip(&mut self);
     }
 }
 
@@ -35,10 +37,9 @@ pub(crate) mod sealed {
 /// error of kind `UnexpectedEof`. The bytes of a text message are UTF-8, and checked to be, but a read may stop inside
 /// a character.
 ///
-/// Dropped before the end, the rest of the message is skipped by the next `next_message`. The other ways to receive
-/// know nothing of it and go on with what is left: `recv` and `next` give that as if it were a message.
+/// Dropped before the end, the rest of the message is passed over, whichever way the next one is received.
 #[derive(Debug)]
-pub struct MessageReader<'w, R> {
+pub struct MessageReader<'w, R: ReceiveChunks> {
     from: &'w mut R,
     header: FrameHeader,
     /// A piece that was received, and how much of it is read. It lies in the receive buffer, which nobody else uses as
@@ -107,6 +108,14 @@ impl<R: ReceiveChunks> AsyncRead for MessageReader<'_, R> {
                 Event::Close(_) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 Event::Data(Chunk::FrameStart(_)) | Event::Ping(_) | Event::Pong(_) => {}
             }
+        }
+    }
+}
+
+impl<R: ReceiveChunks> Drop for MessageReader<'_, R> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.from.skip();
         }
     }
 }

@@ -404,6 +404,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_reader::sealed::Sealed for WebS
     fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>> {
         ready.event(&self.rx)
     }
+
+    fn skip(&mut self) {
+        self.driver.conn.skip_message(&mut self.rx);
+    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> SendPieces for WebSocket<IO> {}

@@ -291,6 +291,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_reader::sealed::Sealed for WebS
     fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>> {
         ready.event(&self.rx)
     }
+
+    fn skip(&mut self) {
+        lock(&self.shared).conn.skip_message(&mut self.rx);
+    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> SendPieces for WebSocketWriter<IO> {}

@@ -273,3 +273,31 @@ async fn reserved_bits_that_are_allowed_are_sent_and_reported_and_others_refused
     assert_eq!(client.recv().await.unwrap(), Some(Message::binary(&b"back"[..])));
     assert_eq!(client.connection().received_rsv(), Rsv::RSV2);
 }
+
+#[tokio::test]
+async fn a_flood_of_tiny_messages_lets_other_tasks_have_their_turn() {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+
+    const MESSAGES: usize = 8_000;
+    let (mut peer, io) = tokio::io::duplex(64 << 10);
+    // All of them lie in the receive buffer at once: no operation of the transport comes between.
+    let flood = masked(BINARY, b"").repeat(MESSAGES);
+    let mut ws = WebSocket::from_upgraded(io, ws_proto::Role::Server, quiet(), &flood);
+    peer.shutdown().await.unwrap();
+    let turns = Arc::new(AtomicUsize::new(0));
+    let other = tokio::spawn({
+        let turns = Arc::clone(&turns);
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for _ in 0..MESSAGES {
+        assert!(ws.recv().await.unwrap().is_some());
+    }
+    other.abort();
+    assert!(turns.load(Ordering::Relaxed) >= MESSAGES / 1024, "{turns:?}");
+}

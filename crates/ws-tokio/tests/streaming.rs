@@ -66,12 +66,14 @@ async fn a_reader_gives_one_message_and_the_next_reader_the_next() {
         let mut bytes = Vec::new();
         message.read_to_end(&mut bytes).await.unwrap();
         assert_eq!(bytes, [vec![1; 3000], vec![2; 10]].concat());
+        drop(message);
 
         let mut message = receiver.next_message().await.unwrap().unwrap();
         assert_eq!((message.kind(), message.len_hint()), (Kind::Text, Some(7)));
         let mut two = [0; 2];
         message.read_exact(&mut two).await.unwrap();
         assert_eq!(&two, b"sk");
+        drop(message);
 
         let mut text = String::new();
         receiver.next_message().await.unwrap().unwrap().read_to_string(&mut text).await.unwrap();
@@ -79,6 +81,33 @@ async fn a_reader_gives_one_message_and_the_next_reader_the_next() {
         assert!(receiver.next_message().await.unwrap().is_none());
     };
     tokio::join!(sending, receiving);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_message_whose_reader_was_dropped_is_passed_over_by_every_way_to_receive() {
+    let (mut peer, io) = duplex(1 << 16);
+    let mut ws = server(io, quiet());
+    for next in 0..3 {
+        peer.write_all(&masked(0x01, b"begun")).await.unwrap();
+        drop(ws.next_message().await.unwrap().unwrap());
+        peer.write_all(&masked(PING, b"between")).await.unwrap();
+        peer.write_all(&masked(0x80, b" and finished")).await.unwrap();
+        peer.write_all(&masked(0x81, b"next")).await.unwrap();
+        assert_eq!(ws.recv().await.unwrap(), Some(Message::Ping("between".into())));
+        match next {
+            0 => assert_eq!(ws.recv().await.unwrap(), Some(Message::text("next"))),
+            1 => {
+                let (event, _) = ws.next_chunk().await.unwrap().unwrap();
+                assert!(matches!(event, Event::Data(Chunk::FrameStart(header)) if !header.continuation));
+                assert_eq!(ws.recv().await.unwrap(), Some(Message::text("next")));
+            }
+            _ => {
+                let mut text = String::new();
+                ws.next_message().await.unwrap().unwrap().read_to_string(&mut text).await.unwrap();
+                assert_eq!(text, "next");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -305,6 +334,7 @@ async fn four_gib_pass_both_ways_with_less_than_16_mib_of_memory() {
         assert!(buffer[..n].iter().all(|&byte| byte == 7), "a byte was damaged");
         total += n as u64;
     }
+    drop(message);
     let (mut writer, sent) = sending.await.unwrap();
     assert_eq!((sent.unwrap(), total), (SIZE, SIZE));
     writer.close(CloseCode::NORMAL, "").await.unwrap();

@@ -110,7 +110,7 @@ pub struct Connection {
 }
 
 /// The pings that prove a round trip. Their payload is `ping` and a number, so that the pong to each is told
-/// apart from others, and acknowledges the ones before it.
+/// apart from others: the newest that went out is the one that counts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Keepalive {
     /// A ping waits for room in the outbox.

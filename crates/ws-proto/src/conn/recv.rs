@@ -33,6 +33,8 @@ pub(super) struct Incoming {
     mask: Mask,
     /// The data frame that has begun and is not finished.
     frame: Frame,
+    /// The rest of the message is passed over.
+    skipped: bool,
     /// A message has begun and is not finished.
     pub(super) in_message: bool,
     pub(super) text: bool,
@@ -49,6 +51,7 @@ impl Incoming {
             fragments: 0,
             mask: Mask::new([0; 4]),
             frame: Frame::None,
+            skipped: false,
             in_message: false,
             text: false,
             invalid: false,
@@ -170,6 +173,19 @@ impl Connection {
         result
     }
 
+    /// Passes over what is still to come of the message that is being received, and forgets what was put together of it.
+    /// Nothing more is reported of it, not even its end, and its text is not checked any further. Does nothing between
+    /// messages.
+    ///
+    /// For a message that is received in pieces and turns out not to be wanted.
+    pub fn skip_message<S: Storage>(&mut self, rx: &mut RecvBuf<S>) {
+        // A fault that was found is still a fault.
+        if self.incoming.in_message && !self.incoming.invalid {
+            self.incoming.skipped = true;
+            rx.discard_message();
+        }
+    }
+
     /// The reserved bits of the message that was received last, or is being received.
     pub const fn received_rsv(&self) -> Rsv {
         self.incoming.rsv
@@ -227,6 +243,9 @@ impl Connection {
         if self.discards_data() {
             rx.discard_message();
         }
+        if !self.incoming.in_message {
+            self.incoming.skipped = false;
+        }
         let expected = Expected {
             masked: !self.role.is_client(),
             continuation: self.incoming.in_message,
@@ -250,9 +269,10 @@ impl Connection {
         if rx.is_stuck() { Err(Error::MessageTooBig { limit: rx.max_len() as u64 }) } else { Ok(()) }
     }
 
-    /// After we have said Close, data is passed over: nobody wants it, and it must not cost memory.
+    /// After we have said Close, data is passed over: nobody wants it, and it must not cost memory. So is the rest of a
+    /// message that is skipped.
     pub(super) const fn discards_data(&self) -> bool {
-        self.close.is_queued()
+        self.close.is_queued() || self.incoming.skipped
     }
 
     /// Everything that the next frame of a message that is put together can exceed is checked on its header, before any
@@ -318,10 +338,10 @@ impl Connection {
         self.note_data(now);
     }
 
-    /// Data arrived: the connection is not idle.
+    /// Data arrived: the connection is not idle. Once it is closing, that is no matter.
     #[inline]
     fn note_data(&mut self, now: Instant) {
-        if !self.discards_data() {
+        if !self.close.is_queued() {
             self.start_timer(Timer::Idle, now);
         }
     }
@@ -335,6 +355,9 @@ impl Connection {
     ) -> Result<(), Error> {
         let available = rx.unparsed().len();
         let mut n = usize::try_from(self.incoming.frame_left).map_or(available, |left| left.min(available));
+        if n > 0 {
+            self.note_data(now);
+        }
         if self.discards_data() {
             self.incoming.frame_left -= n as u64;
             rx.consume(n);
@@ -343,9 +366,6 @@ impl Connection {
         }
         if self.incoming.invalid {
             return Err(Error::InvalidUtf8);
-        }
-        if n > 0 {
-            self.note_data(now);
         }
         let masked = !self.role.is_client();
         while n > 0 {
@@ -376,7 +396,7 @@ impl Connection {
         incoming.frame = Frame::None;
         if fin {
             incoming.in_message = false;
-            if incoming.is_checked() && !self.close.is_queued() && !rx.ends_with_character() {
+            if incoming.is_checked() && !self.discards_data() && !rx.ends_with_character() {
                 return Err(Error::InvalidUtf8);
             }
         }
