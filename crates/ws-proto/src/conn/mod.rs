@@ -4,6 +4,7 @@ mod chunk;
 mod close;
 mod control;
 mod recv;
+mod recv_control;
 mod send;
 mod stream;
 mod timer;

@@ -1,0 +1,241 @@
+//! Everything on its way out: queued, in front of a full queue, or being written.
+
+use core::future::poll_fn;
+use core::mem::take;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, Outbound, SendError, SendQueue};
+
+use super::{Driver, QUEUE_LIMIT, lie};
+use crate::error::Error;
+use crate::message::Message;
+use crate::waiters::Half;
+
+impl<IO> Driver<IO> {
+    /// Queues a message, or gives it back with the reason.
+    pub(crate) fn queue(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+        let (conn, tx) = (&mut self.conn, &mut self.tx);
+        match message {
+            Message::Binary(payload) => conn
+                .send_owned(tx, Kind::Binary, payload)
+                .map_err(|(error, payload)| (error, Message::Binary(payload))),
+            Message::Text(text) => {
+                conn.send_owned_text(tx, text).map_err(|(error, text)| (error, Message::Text(text)))
+            }
+            Message::Ping(payload) => conn.ping(&payload).map_err(|error| (error, Message::Ping(payload))),
+            Message::Pong(payload) => conn.pong(&payload).map_err(|error| (error, Message::Pong(payload))),
+            Message::Close(frame) => {
+                let now = self.timer.now();
+                match conn.close(now, frame.code, &frame.reason) {
+                    Ok(()) => self.ending.keep_local(frame.code, &frame.reason),
+                    Err(error) => return Err((error, Message::Close(frame))),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a message for which [`poll_ready`](Self::poll_ready) said there is room: into the queue, or if that is
+    /// full into the one place in front of it.
+    pub(crate) fn start_send(&mut self, message: Message) -> Result<(), SendError> {
+        if self.pending.is_some() {
+            return Err(SendError::Full);
+        }
+        match self.queue(message) {
+            Err((SendError::Full, message)) => {
+                self.pending = Some(message);
+                Ok(())
+            }
+            other => other.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Begins the closing handshake behind everything that was taken. A message that waits in front of the full queue
+    /// goes into it now, whatever its limit: behind the Close frame there is no place for it.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        if let Some(message) = self.pending.take() {
+            self.tx = take(&mut self.tx).limit(usize::MAX);
+            // Anything but a full queue means that the connection is closing already.
+            let _ = self.queue(message);
+            self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
+        }
+        self.conn.close(self.timer.now(), code, reason)?;
+        self.ending.keep_local(code, reason);
+        Ok(())
+    }
+
+    /// Begins the closing handshake in front of everything that was taken, which is dropped.
+    pub(crate) fn close_now(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let result = self.conn.close_now(self.timer.now(), code, reason);
+        if let Ok(()) | Err(SendError::Closing) = result {
+            self.pending = None;
+        }
+        if result.is_ok() {
+            self.ending.keep_local(code, reason);
+        }
+        result
+    }
+
+    pub(crate) fn begin_message(&mut self, kind: Kind) -> Result<(), SendError> {
+        if self.pending.is_some() {
+            return Err(SendError::Full);
+        }
+        self.conn.begin_message(kind)
+    }
+
+    pub(crate) fn write_message(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
+        self.conn.write_message(&mut self.tx, bytes)
+    }
+
+    pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {
+        self.conn.finish_message(&mut self.tx)
+    }
+
+    pub(crate) fn abort_message(&mut self) {
+        self.conn.abort_message(self.timer.now());
+    }
+
+    /// Queues a message if there is room for it, and for what waits in front of the queue.
+    pub(crate) fn try_send(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+        if self.pending.is_some() { Err((SendError::Full, message)) } else { self.queue(message) }
+    }
+
+    /// How many messages were taken and are not yet with the transport.
+    pub(crate) fn queued_messages(&self) -> usize {
+        Outbound::queued_messages(&self.tx) + usize::from(self.pending.as_ref().is_some_and(Message::is_data))
+    }
+
+    /// How many bytes were taken and are not yet with the transport.
+    pub(crate) fn buffered_amount(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |message| message.payload().len());
+        Outbound::buffered_amount(&self.tx).saturating_add(pending)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
+    /// Writes until nothing waits, and flushes the transport then. A transport that fails is remembered, and what is
+    /// queued then is discarded: the peer may have said why before.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match ready!(self.poll_write_fallibly(cx)) {
+            Ok(()) => {}
+            Err(error) => {
+                self.fail(error);
+                self.write_failed = true;
+                self.tx = SendQueue::new();
+                if self.eof {
+                    // Nothing is left to be read that would end the connection.
+                    let _ = self.conn.transport_failed();
+                }
+                self.waiters.wake();
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_fallibly(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write_failed {
+            return Poll::Ready(Ok(()));
+        }
+        let now = self.timer.now();
+        loop {
+            while let Some(mut transmit) = self.conn.poll_transmit(now, &mut self.tx) {
+                let slices = transmit.slices();
+                let io = Pin::new(&mut self.io);
+                let (written, offered) = if slices.len() > 1 && io.is_write_vectored() {
+                    let (slices, len) = slices.to_io_slices();
+                    debug_assert!(len <= MAX_SLICES);
+                    let offered = slices[..len].iter().map(|slice| slice.len()).sum();
+                    (ready!(io.poll_write_vectored(cx, &slices[..len]))?, offered)
+                } else {
+                    (ready!(io.poll_write(cx, slices[0]))?, slices[0].len())
+                };
+                if written == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                if written > offered {
+                    return Poll::Ready(Err(lie("wrote", written, offered)));
+                }
+                transmit.advance(written);
+                self.unflushed = true;
+                // There may be room now, and whoever waits for that need not wait for the whole queue.
+                self.place_pending();
+            }
+            // A ping finds room only when the pings before it are out.
+            if !self.place_pending() {
+                break;
+            }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Moves what waits in front of the queue into it, if there is room now; says whether it did.
+    fn place_pending(&mut self) -> bool {
+        let Some(message) = self.pending.take() else { return false };
+        match self.queue(message) {
+            Err((SendError::Full, message)) => {
+                self.pending = Some(message);
+                false
+            }
+            // If the connection began to close in between, what it refuses now is lost as what it had queued is.
+            _ => true,
+        }
+    }
+
+    /// Ready when a message can be queued.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.pending.is_none() && !self.done {
+            return Poll::Ready(Ok(()));
+        }
+        match self.poll_flush(cx)? {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending if self.pending.is_none() => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Queues with `send`, and waits while that finds no room.
+    pub(crate) async fn send_with(
+        &mut self,
+        send: impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        poll_fn(|cx| {
+            loop {
+                ready!(self.poll_ready(cx))?;
+                match send(&mut self.conn, &mut self.tx) {
+                    Err(SendError::Full) => ready!(self.poll_flush(cx))?,
+                    other => return Poll::Ready(other.map_err(Error::Send)),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Ready when everything that was queued is with the transport; with an error if the connection ended before. The
+    /// error is told once; winding up is left to whoever receives.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.done {
+            return Poll::Ready(Err(SendError::Closing.into()));
+        }
+        let waker = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(&waker);
+        loop {
+            self.check_deadlines(None);
+            let written = self.poll_write(cx);
+            if self.is_failed() {
+                return Poll::Ready(Err(self.take_error().unwrap_or(Error::Send(SendError::Closing))));
+            }
+            if written.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.timer.poll(cx, self.conn.poll_timeout()));
+        }
+    }
+}
