@@ -19,6 +19,7 @@ mod cut;
 mod endpoint;
 mod frame;
 mod pair;
+mod strategy;
 
 pub use cut::{chop, cuts, every_byte};
 pub use endpoint::{Endpoint, Seen, client_role, fixed_key_role};
@@ -27,6 +28,7 @@ pub use frame::{
     ping, pong, raw_close, text, wire,
 };
 pub use pair::{Pair, Side};
+pub use strategy::{any_frame, repair};
 
 use ws_proto::Instant;
 

@@ -6,8 +6,8 @@ use core::time::Duration;
 use proptest::prelude::*;
 use ws_proto::{CloseCode, Config, Kind, Outbound, Role, SendBuf, SendQueue, State, TransportAction};
 use ws_tests::{
-    Endpoint, Frame, FrameLength, Pair, Seen, Side, at_ms, binary, chop, client_role, close, close_with,
-    cont, fixed_key_role, frame, frames, ping, pong, raw_close, text, wire,
+    Endpoint, Frame, Pair, Seen, Side, any_frame, at_ms, chop, client_role, close, cont, fixed_key_role,
+    frames, ping, repair, text, wire,
 };
 
 fn config() -> Config {
@@ -15,51 +15,6 @@ fn config() -> Config {
 }
 
 // However the bytes are cut.
-
-fn payload() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..10),
-        "\\PC{0,40}".prop_map(String::into_bytes),
-        (120..135_usize, any::<u8>()).prop_map(|(n, byte)| vec![byte; n]),
-        Just(b"\xe2\x82".to_vec()),
-    ]
-}
-
-/// Mostly legal frames, and some that are not.
-fn any_frame() -> impl Strategy<Value = Frame> {
-    let short = prop::collection::vec(any::<u8>(), 0..126);
-    prop_oneof![
-        8 => payload().prop_map(text),
-        8 => payload().prop_map(binary),
-        8 => payload().prop_map(|payload| text(payload).more()),
-        8 => payload().prop_map(|payload| binary(payload).more()),
-        12 => payload().prop_map(|payload| cont(payload).more()),
-        12 => payload().prop_map(cont),
-        8 => short.clone().prop_map(ping),
-        6 => short.prop_map(pong),
-        1 => (990..1020_u16, "[a-zé]{0,20}").prop_map(|(code, reason)| close_with(code, reason)),
-        1 => prop::collection::vec(any::<u8>(), 0..126).prop_map(raw_close),
-        1 => (0..16_u8, payload()).prop_map(|(opcode, payload)| frame(opcode, payload)),
-        1 => (1..8_u8, payload()).prop_map(|(rsv, payload)| text(payload).rsv(rsv)),
-        1 => any::<u16>().prop_map(|len| binary("").length(FrameLength::Bits16(len))),
-        1 => any::<u64>().prop_map(|len| binary("").length(FrameLength::Bits64(len))),
-    ]
-}
-
-/// A stream that is legal up to its last few frames as often as not: continuations come where they belong.
-fn repair(frames: &mut [Frame]) {
-    let mut inside = false;
-    for frame in frames {
-        match frame.opcode {
-            0 if !inside => frame.opcode = 2,
-            1 | 2 if inside => frame.opcode = 0,
-            _ => {}
-        }
-        if frame.opcode < 8 {
-            inside = !frame.fin;
-        }
-    }
-}
 
 fn stream() -> impl Strategy<Value = (Vec<Frame>, bool, Vec<(prop::sample::Index, u8)>)> {
     (
