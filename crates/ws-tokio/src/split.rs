@@ -213,6 +213,58 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         }
     }
 
+    /// The same as [`close`](Self::close) in front of what is queued, which is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As for [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`close`](Self::close).
+    pub async fn close_now(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        match self.act(|driver| driver.close_now(code, reason)) {
+            Ok(()) | Err(SendError::Closing) => poll_fn(|cx| self.poll_closed(cx)).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Queues a message if there is room for it now; else it comes back. See [`WebSocket::try_send`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::try_send`].
+    pub fn try_send(&mut self, message: Message) -> Result<(), (SendError, Message)> {
+        self.act(|driver| driver.try_send(message))
+    }
+
+    /// Queues a part of a message, `fin` with the last; waits only while the queue is full. See
+    /// [`WebSocket::send_fragment`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the part is not queued.
+    pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
+        let send = |conn: &mut Connection, tx: &mut _| conn.send_fragment(tx, kind, bytes, fin);
+        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_send_with(cx, &send))).await?;
+        lock(&self.shared).waiters.wake();
+        Ok(())
+    }
+
+    /// How many bytes were queued and are not yet with the transport. See [`WebSocket::buffered_amount`].
+    pub fn buffered_amount(&self) -> usize {
+        lock(&self.shared).buffered_amount()
+    }
+
+    /// How many messages were queued and are not yet with the transport. See [`WebSocket::queued_messages`].
+    pub fn queued_messages(&self) -> usize {
+        lock(&self.shared).queued_messages()
+    }
+
     /// Begins a message that is written in pieces. See [`WebSocket::begin_message`].
     ///
     /// # Errors
@@ -263,7 +315,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
 
     /// Does something that is done at once. If it was done, the other half looks afterwards what is to be transmitted,
     /// and when. What is refused wakes nobody: it is tried again with each poll, and both halves may be in one task.
-    fn act<R>(&mut self, act: impl FnOnce(&mut Driver<IO>) -> Result<R, SendError>) -> Result<R, SendError> {
+    fn act<R, E>(&mut self, act: impl FnOnce(&mut Driver<IO>) -> Result<R, E>) -> Result<R, E> {
         let mut driver = lock(&self.shared);
         let result = act(&mut driver);
         if result.is_ok() {
@@ -316,7 +368,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_writer::sealed::Sealed for WebS
         // It cannot be refused.
         let _ = self.act(|driver| {
             driver.abort_message();
-            Ok(())
+            Ok::<_, SendError>(())
         });
     }
 

@@ -199,3 +199,38 @@ async fn halves_that_wait_in_one_task_let_it_sleep() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_writing_half_sends_parts_gives_back_what_finds_no_room_and_closes_at_once() {
+    let (mut peer, io) = duplex(1 << 10);
+    let (mut reader, mut writer) = server(io, quiet()).split();
+    let receiving = tokio::spawn(async move {
+        while reader.recv().await?.is_some() {}
+        Ok::<_, Error>(())
+    });
+    writer.send_fragment(Kind::Text, b"in ", false).await.unwrap();
+    writer.send_fragment(Kind::Text, b"parts", true).await.unwrap();
+    assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (0x01, b"in ".to_vec()));
+    assert_eq!(read_frame(&mut peer).await.unwrap().unwrap(), (0x80, b"parts".to_vec()));
+
+    writer.try_send(Message::binary(vec![0; 1 << 20])).unwrap();
+    let (error, message) = writer.try_send(Message::text("no room")).unwrap_err();
+    assert_eq!((error, message), (SendError::Full, Message::text("no room")));
+    assert_eq!(writer.queued_messages(), 1);
+    assert!(writer.buffered_amount() >= 1 << 20);
+
+    // What is left of it is dropped, but for the frame that is on its way.
+    let closing = tokio::spawn(async move { writer.close_now(CloseCode::NORMAL, "").await });
+    let mut frames = Vec::new();
+    while let Some(frame) = read_frame(&mut peer).await.unwrap() {
+        let last = frame.0 == CLOSE;
+        frames.push(frame.0);
+        if last {
+            peer.write_all(&masked(CLOSE, &close_body(1000, ""))).await.unwrap();
+            peer.shutdown().await.unwrap();
+        }
+    }
+    assert_eq!(frames.last(), Some(&CLOSE));
+    closing.await.unwrap().unwrap();
+    receiving.await.unwrap().unwrap();
+}

@@ -206,16 +206,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         &mut self,
         send: impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        poll_fn(|cx| {
-            loop {
-                ready!(self.poll_ready(cx))?;
-                match send(&mut self.conn, &mut self.tx) {
-                    Err(SendError::Full) => ready!(self.poll_flush(cx))?,
-                    other => return Poll::Ready(other.map_err(Error::Send)),
-                }
+        poll_fn(|cx| self.poll_send_with(cx, &send)).await
+    }
+
+    pub(crate) fn poll_send_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        send: &impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            ready!(self.poll_ready(cx))?;
+            match send(&mut self.conn, &mut self.tx) {
+                Err(SendError::Full) => ready!(self.poll_flush(cx))?,
+                other => return Poll::Ready(other.map_err(Error::Send)),
             }
-        })
-        .await
+        }
     }
 
     /// Ready when everything that was queued is with the transport; with an error if the connection ended before. The
