@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use ws_proto::CloseCode;
 
-/// The page that the echo servers give to a browser: one input, one button, a log of what came back, and the state of the
-/// connection. It needs nothing from anywhere else.
+/// The page that the echo servers give to a browser: one input, one button, a log of what came back, and the state of
+/// the connection. It needs nothing from anywhere else.
 pub const PAGE: &str = include_str!("page.html");
 
 /// Says that the server is ready: one line on standard output for programs, and hints on standard error for people.

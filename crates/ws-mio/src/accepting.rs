@@ -35,10 +35,10 @@ pub fn accept<IO>(io: IO, limits: HandshakeLimits, now: Instant) -> Accepting<IO
 /// A connection in the opening handshake, on the server's side.
 ///
 /// Driven in turns like [`WebSocket`]. When the request is there, [`next`](Self::next) gives it together with the
-/// means to answer it. Once accepted, [`finish`](Self::finish) gives the connection. Everything else, a page for a browser
-/// as well as an error, is a response after which this is to be served on until it [`is_closed`](Self::is_closed): the
-/// response is written, the writing side ended, and what the client still sends is read and discarded for up to 5
-/// seconds, so that the response is not destroyed on its way.
+/// means to answer it. Once accepted, [`finish`](Self::finish) gives the connection. Everything else, a page for a
+/// browser as well as an error, is a response after which this is to be served on until it
+/// [`is_closed`](Self::is_closed): the response is written, the writing side ended, and what the client still sends
+/// is read and discarded for up to 5 seconds, so that the response is not destroyed on its way.
 ///
 /// ```text
 ///                          accept     ┌──────────┐ finish ┌───────────┐
@@ -172,8 +172,8 @@ impl<IO: Transport> Accepting<IO> {
     ///
     /// # Errors
     ///
-    /// Why there is no request, once. A fault of the client's or the deadline is answered by the HTTP response that says
-    /// so; serve on until [`is_closed`](Self::is_closed).
+    /// Why there is no request, once. A fault of the client's or the deadline is answered by the HTTP response that
+    /// says so; serve on until [`is_closed`](Self::is_closed).
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
     pub fn next(&mut self, now: Instant) -> Result<Option<(Request<'_>, Answer<'_>)>, Error> {
         match self.phase {

@@ -145,7 +145,8 @@ impl Backlog {
             && let Some(Entry::Message { rsv, kind, payload }) = self.entries.pop_front()
         {
             self.bytes = self.bytes.saturating_sub(payload.len());
-            // All that could be refused was when it came in here. What is refused now is so because the connection is over.
+            // All that could be refused was when it came in here. What is refused now is so because the connection is
+            // over.
             let _ = if rsv.is_empty() {
                 connection.send_owned(tx, kind, payload).map_err(|(error, _)| error)
             } else {

@@ -13,15 +13,15 @@ use crate::parts::Parts;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 
-/// Begins the opening handshake on `io`, a non-blocking transport that is connected, or being connected. Nonce and masking
-/// keys come from the operating system.
+/// Begins the opening handshake on `io`, a non-blocking transport that is connected, or being connected. Nonce and
+/// masking keys come from the operating system.
 ///
 /// The deadline of `limits` counts from `now`, and includes connecting.
 ///
 /// # Errors
 ///
-/// `Handshake` if the request cannot be sent as it is, `Io` if the operating system has no randomness. The transport comes
-/// back.
+/// `Handshake` if the request cannot be sent as it is, `Io` if the operating system has no randomness. The transport
+/// comes back.
 pub fn connect<IO>(
     io: IO,
     request: &ClientRequest<'_>,
@@ -60,8 +60,8 @@ pub fn connect_with<IO>(
 /// A connection in the opening handshake, on the client's side.
 ///
 /// Driven in turns like [`WebSocket`], until [`poll`](Self::poll) says that the response is there. Then
-/// [`finish`](Self::finish) verifies it and gives the connection; if it does not, [`response`](Self::response) tells what
-/// the server said instead.
+/// [`finish`](Self::finish) verifies it and gives the connection; if it does not, [`response`](Self::response) tells
+/// what the server said instead.
 #[derive(Debug)]
 pub struct Connecting<IO> {
     /// Gone with `finish`.
@@ -100,8 +100,8 @@ impl<IO> Connecting<IO> {
         self.handshake.response(&parts.rx)
     }
 
-    /// Verifies the response against the request, which must be the one that was sent, and says what was agreed on. Before
-    /// [`finish`](Self::finish), for those who want to know.
+    /// Verifies the response against the request, which must be the one that was sent, and says what was agreed on.
+    /// Before [`finish`](Self::finish), for those who want to know.
     ///
     /// # Errors
     ///

@@ -13,8 +13,8 @@ use crate::reply::Reply;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 
-/// A server's connection from its first byte on: the opening handshake, and the WebSocket that it becomes once its request
-/// is accepted. For a slab or a map of connections, which wants one type.
+/// A server's connection from its first byte on: the opening handshake, and the WebSocket that it becomes once its
+/// request is accepted. For a slab or a map of connections, which wants one type.
 ///
 /// Everything is as with [`Accepting`] and then with [`WebSocket`].
 #[derive(Debug)]

@@ -14,12 +14,12 @@ pub enum Error {
     /// The transport failed, or one of its operations did what it must not. There is nothing left to do.
     #[error("the transport failed: {0}")]
     Io(#[from] io::Error),
-    /// The peer violated the protocol or a limit, left without a closing handshake, or missed a deadline. The Close frame
-    /// that says so goes out while the connection is served on, until it is closed.
+    /// The peer violated the protocol or a limit, left without a closing handshake, or missed a deadline. The Close
+    /// frame that says so goes out while the connection is served on, until it is closed.
     #[error(transparent)]
     Protocol(#[from] ws_proto::Error),
-    /// The source of a message failed or claimed more than it was offered (`SendError::SourceFailed`), or gave a text that
-    /// is none (`SendError::InvalidUtf8`). The message cannot be finished; a Close frame with 1011 goes out.
+    /// The source of a message failed or claimed more than it was offered (`SendError::SourceFailed`), or gave a text
+    /// that is none (`SendError::InvalidUtf8`). The message cannot be finished; a Close frame with 1011 goes out.
     #[error("a message could not be sent: {0}")]
     Source(ws_proto::SendError),
 }

@@ -19,10 +19,10 @@ pub enum Flow {
 impl<IO> WebSocket<IO> {
     /// Stops receiving: no events, and nothing is read, so that the peer has to wait. What was read already is kept.
     ///
-    /// Sending goes on, and so do all deadlines: while pongs are not read a peer seems dead to keepalive, and while its
-    /// Close frame is not, it misses `Config::close_timeout`. That the connection broke is noticed where the selector tells
-    /// without being asked to read: with epoll and kqueue if the peer reset it, but not if it ended its side in good order;
-    /// what it had sent before and was not read is lost then, as it is with the connection.
+    /// Sending goes on, and so do all deadlines: while pongs are not read a peer seems dead to keepalive, and while
+    /// its Close frame is not, it misses `Config::close_timeout`. That the connection broke is noticed where the
+    /// selector tells without being asked to read: with epoll and kqueue if the peer reset it, but not if it ended
+    /// its side in good order; what it had sent before and was not read is lost then, as it is with the connection.
     pub const fn pause_reading(&mut self) {
         self.reading_paused = true;
     }
@@ -33,9 +33,9 @@ impl<IO> WebSocket<IO> {
         self.link.set_more();
     }
 
-    /// Stops writing: nothing goes out, neither pongs nor a Close frame. What is queued is kept, and so are the limits on it;
-    /// receiving goes on as far as they allow, and all deadlines do. The pause is no write stall; but one that had begun
-    /// before goes on.
+    /// Stops writing: nothing goes out, neither pongs nor a Close frame. What is queued is kept, and so are the
+    /// limits on it; receiving goes on as far as they allow, and all deadlines do. The pause is no write stall; but
+    /// one that had begun before goes on.
     pub const fn pause_writing(&mut self) {
         self.writing_paused = true;
     }
@@ -46,41 +46,42 @@ impl<IO> WebSocket<IO> {
         self.link.set_more();
     }
 
-    /// No more data is wanted, for good: messages, pings and pongs that arrive are not reported any more, whatever their
-    /// size. What is left is `Event::Close`, as the last event, or an error.
+    /// No more data is wanted, for good: messages, pings and pongs that arrive are not reported any more, whatever
+    /// their size. What is left is `Event::Close`, as the last event, or an error.
     ///
-    /// TCP is not half-closed, and the peer is not made to wait: what it sends is read and discarded, pings are answered,
-    /// and keepalive and the closing handshake work as ever. Sending is not concerned.
+    /// TCP is not half-closed, and the peer is not made to wait: what it sends is read and discarded, pings are
+    /// answered, and keepalive and the closing handshake work as ever. Sending is not concerned.
     pub const fn stop_receiving(&mut self) {
         self.receiving_stopped = true;
         self.link.set_more();
     }
 
-    /// Nothing more is going to be sent, for good: messages, sources and pings are refused with `SendError::Closing`. What is
-    /// queued goes out, and a message that was begun can be finished.
+    /// Nothing more is going to be sent, for good: messages, sources and pings are refused with `SendError::Closing`.
+    /// What is queued goes out, and a message that was begun can be finished.
     ///
-    /// TCP is not half-closed before the closing handshake is complete, for pings have to be answered: pongs, keepalive and
-    /// Close frames go out as ever. Receiving is not concerned.
+    /// TCP is not half-closed before the closing handshake is complete, for pings have to be answered: pongs,
+    /// keepalive and Close frames go out as ever. Receiving is not concerned.
     pub const fn stop_sending(&mut self) {
         self.output.stop_sending();
     }
 
     /// Watches how much waits to be sent: [`poll_flow`](Self::poll_flow) gives [`Flow::High`] each time that
-    /// [`buffered_amount`](Self::buffered_amount) comes to `high` bytes or more, and [`Flow::Low`] when it is back at `low` or
-    /// less. `low` is less than `high`, or counts as if it were.
+    /// [`buffered_amount`](Self::buffered_amount) comes to `high` bytes or more, and [`Flow::Low`] when it is back at
+    /// `low` or less. `low` is less than `high`, or counts as if it were.
     ///
     /// Nothing is refused or held back because of this; that is what [`set_send_limit`](Self::set_send_limit) is for.
     pub fn set_water_marks(&mut self, low: usize, high: usize) {
         self.output.set_water_marks(low, high);
     }
 
-    /// Asks for [`Flow::Drained`], or [`Flow::Lost`] if the connection ends first: once, as the answer to however many calls
-    /// came before. If nothing waits it comes at once.
+    /// Asks for [`Flow::Drained`], or [`Flow::Lost`] if the connection ends first: once, as the answer to however
+    /// many calls came before. If nothing waits it comes at once.
     pub const fn notify_drained(&mut self) {
         self.drain_asked = true;
     }
 
-    /// What became of the output since this was last asked, in order. To be asked after each turn, until it gives `None`.
+    /// What became of the output since this was last asked, in order. To be asked after each turn, until it gives
+    /// `None`.
     ///
     /// Crossings of the water marks are told alternately, `High` first; pairs of them are told once if nobody asks in
     /// between.

@@ -1,8 +1,8 @@
 //! WebSocket (RFC 6455) endpoints over [mio]: readiness in, events out, interest out.
 //!
-//! For programs that own their loop. Nothing here waits, starts threads or asks the clock, and nothing here decides about
-//! the protocol: that is [`ws_proto`], which this crate feeds from any non-blocking [`Transport`], with any number of
-//! connections in one `Poll`.
+//! For programs that own their loop. Nothing here waits, starts threads or asks the clock, and nothing here decides
+//! about the protocol: that is [`ws_proto`], which this crate feeds from any non-blocking [`Transport`], with any
+//! number of connections in one `Poll`.
 //!
 //! # Echo
 //!

@@ -8,9 +8,10 @@ use crate::output::{Limit, Output};
 /// Answers one event, which it comes with: see [`WebSocket::next`](crate::WebSocket::next) and
 /// [`next_chunk`](crate::WebSocket::next_chunk).
 ///
-/// Everything is queued, and leaves at the end of the turn. The first message or fragment is always taken, whatever waits:
-/// nothing is received while much waits, so that an echo can neither lose a message nor let them pile up. Further ones
-/// are refused beyond the send limit; and so is the first behind a source, for which receiving does not wait.
+/// Everything is queued, and leaves at the end of the turn. The first message or fragment is always taken, whatever
+/// waits: nothing is received while much waits, so that an echo can neither lose a message nor let them pile up.
+/// Further ones are refused beyond the send limit; and so is the first behind a source, for which receiving does not
+/// wait.
 #[derive(Debug)]
 pub struct Reply<'ws> {
     output: &'ws mut Output,
@@ -27,8 +28,8 @@ impl<'ws> Reply<'ws> {
     ///
     /// # Errors
     ///
-    /// `Closing` after a close; `MessageInProgress` inside a fragmented message; `Full` beyond the send limit, but never
-    /// for the first message, unless it waits for a source.
+    /// `Closing` after a close; `MessageInProgress` inside a fragmented message; `Full` beyond the send limit, but
+    /// never for the first message, unless it waits for a source.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         let limit = self.take_limit();
         self.output.send(limit, message)
@@ -58,13 +59,15 @@ impl<'ws> Reply<'ws> {
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), and `InvalidUtf8`; `MessageInProgress` if an unfinished message is of the other kind.
+    /// As for [`send`](Self::send), and `InvalidUtf8`; `MessageInProgress` if an unfinished message is of the other
+    /// kind.
     pub fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), SendError> {
         let limit = self.take_limit();
         self.output.send_fragment(limit, kind, bytes, fin)
     }
 
-    /// Queues a message that `source` gives piece by piece: see [`WebSocket::send_source`](crate::WebSocket::send_source).
+    /// Queues a message that `source` gives piece by piece: see
+    /// [`WebSocket::send_source`](crate::WebSocket::send_source).
     ///
     /// # Errors
     ///
@@ -81,7 +84,8 @@ impl<'ws> Reply<'ws> {
     ///
     /// # Errors
     ///
-    /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings before it wait for the transport; `Closing` after a close.
+    /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings before it wait for the transport; `Closing` after a
+    /// close.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.output.ping(payload)
     }
@@ -100,8 +104,8 @@ impl<'ws> Reply<'ws> {
     ///
     /// # Errors
     ///
-    /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if the connection
-    /// is closing or failed.
+    /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if the
+    /// connection is closing or failed.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.output.close(self.now, code, reason)
     }

@@ -13,16 +13,17 @@ impl<IO> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// `Full` beyond the send limit, unless nothing waits; `Closing` after a close; `MessageInProgress` inside a message that
-    /// is sent in pieces. Nothing is queued then.
+    /// `Full` beyond the send limit, unless nothing waits; `Closing` after a close; `MessageInProgress` inside a
+    /// message that is sent in pieces. Nothing is queued then.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.output.send(Limit::Applies, message)?;
         self.link.set_more();
         Ok(())
     }
 
-    /// Queues a message with reserved bits on its first frame, for an extension of yours that gives them a meaning and made
-    /// the payload; that is not checked to be UTF-8. `Config::allowed_rsv` says which bits there may be, both ways.
+    /// Queues a message with reserved bits on its first frame, for an extension of yours that gives them a meaning
+    /// and made the payload; that is not checked to be UTF-8. `Config::allowed_rsv` says which bits there may be,
+    /// both ways.
     ///
     /// # Errors
     ///
@@ -33,8 +34,8 @@ impl<IO> WebSocket<IO> {
         Ok(())
     }
 
-    /// Queues a message whose payload is owned, to leave with the next turn. A server does not copy a large one; clones of
-    /// one `Bytes`, sent over many connections, are held once.
+    /// Queues a message whose payload is owned, to leave with the next turn. A server does not copy a large one;
+    /// clones of one `Bytes`, sent over many connections, are held once.
     ///
     /// # Errors
     ///
@@ -50,7 +51,8 @@ impl<IO> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), and `InvalidUtf8`; `MessageInProgress` if an unfinished message is of the other kind.
+    /// As for [`send`](Self::send), and `InvalidUtf8`; `MessageInProgress` if an unfinished message is of the other
+    /// kind.
     pub fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), SendError> {
         self.output.send_fragment(Limit::Applies, kind, bytes, fin)?;
         self.link.set_more();
@@ -60,7 +62,8 @@ impl<IO> WebSocket<IO> {
     /// Begins a message that is sent in pieces as they become known: with [`write_message`](Self::write_message) and
     /// [`finish_message`](Self::finish_message). Its size need not be known, nor be within any limit.
     ///
-    /// Nothing is queued before the first piece. Until the message is finished no other can be sent; control frames can.
+    /// Nothing is queued before the first piece. Until the message is finished no other can be sent; control frames
+    /// can.
     ///
     /// ```
     /// # use ws_mio::{Kind, SendError, WebSocket};
@@ -88,13 +91,13 @@ impl<IO> WebSocket<IO> {
         self.output.begin_message(rsv, kind)
     }
 
-    /// Queues as much of `bytes` as the send limit has room for, as the next fragment of the message, and says how much that
-    /// was: at least one byte of any. Write the rest when there is room again: after later turns.
+    /// Queues as much of `bytes` as the send limit has room for, as the next fragment of the message, and says how
+    /// much that was: at least one byte of any. Write the rest when there is room again: after later turns.
     ///
     /// # Errors
     ///
-    /// `Full` if there is no room; `InvalidUtf8` if a text is none; `NoMessage` without [`begin_message`](Self::begin_message);
-    /// `Closing` after a close. Nothing is queued then.
+    /// `Full` if there is no room; `InvalidUtf8` if a text is none; `NoMessage` without
+    /// [`begin_message`](Self::begin_message); `Closing` after a close. Nothing is queued then.
     pub fn write_message(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
         let n = self.output.write_message(bytes)?;
         self.link.set_more();
@@ -119,17 +122,17 @@ impl<IO> WebSocket<IO> {
         self.link.set_more();
     }
 
-    /// Queues a message that `source` gives piece by piece: a file, a generator, another connection. What is sent afterwards
-    /// waits behind it; control frames go between its fragments.
+    /// Queues a message that `source` gives piece by piece: a file, a generator, another connection. What is sent
+    /// afterwards waits behind it; control frames go between its fragments.
     ///
     /// The source is asked within turns, while fewer than 16 KiB wait and writing is not paused. When it answers
     /// `Pull::Pending`, it is asked no more, and the connection does not wait to be writable for its sake, until
-    /// [`resume_source`](Self::resume_source). It is dropped as soon as it is not needed any more: when it is finished or
-    /// failed, with [`close`](Self::close) and [`close_now`](Self::close_now), with the peer's Close frame, or with the
-    /// connection.
+    /// [`resume_source`](Self::resume_source). It is dropped as soon as it is not needed any more: when it is
+    /// finished or failed, with [`close`](Self::close) and [`close_now`](Self::close_now), with the peer's Close
+    /// frame, or with the connection.
     ///
-    /// A source that fails, claims more than it was offered, or gives a text that is none, ends the connection with 1011;
-    /// [`next`](Self::next) gives [`Error::Source`](crate::Error::Source).
+    /// A source that fails, claims more than it was offered, or gives a text that is none, ends the connection with
+    /// 1011; [`next`](Self::next) gives [`Error::Source`](crate::Error::Source).
     ///
     /// ```
     /// # use ws_mio::{Kind, Pull, WebSocket};
@@ -184,7 +187,8 @@ impl<IO> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings before it wait for the transport; `Closing` after a close.
+    /// `ControlFrameTooLong` beyond 125 bytes; `Full` if pings before it wait for the transport; `Closing` after a
+    /// close.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.output.ping(payload)?;
         self.link.set_more();
@@ -202,7 +206,8 @@ impl<IO> WebSocket<IO> {
         Ok(())
     }
 
-    /// Begins the closing handshake: the Close frame goes out behind what is queued. The peer has `Config::close_timeout`.
+    /// Begins the closing handshake: the Close frame goes out behind what is queued. The peer has
+    /// `Config::close_timeout`.
     ///
     /// With [`CloseCode::NO_STATUS`] and no reason, the Close frame is empty.
     ///
@@ -211,8 +216,8 @@ impl<IO> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if the connection
-    /// is closing or failed.
+    /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if the
+    /// connection is closing or failed.
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.output.close(now, code, reason)?;
         self.link.set_more();
@@ -229,8 +234,8 @@ impl<IO> WebSocket<IO> {
         self.output.close_now(now, code, reason)
     }
 
-    /// Sets how many bytes may wait before [`send`](Self::send) and its kin refuse with `SendError::Full`. One message is
-    /// taken however large if nothing waits.
+    /// Sets how many bytes may wait before [`send`](Self::send) and its kin refuse with `SendError::Full`. One
+    /// message is taken however large if nothing waits.
     ///
     /// Default: 1 MiB. It is what one peer that reads slowly may cost.
     pub const fn set_send_limit(&mut self, bytes: usize) {

@@ -75,8 +75,8 @@ impl Timeouts {
 
     /// The tokens whose deadlines have come, each once, and forgets those deadlines: set the new ones.
     ///
-    /// Ask once a turn. A connection that says that it is due at once again is given with the next call, when the others
-    /// had their turn.
+    /// Ask once a turn. A connection that says that it is due at once again is given with the next call, when the
+    /// others had their turn.
     pub fn expired(&mut self, now: Instant) -> Vec<Token> {
         let mut expired = Vec::new();
         while let Some(&(looked_at, token)) = self.queue.first() {

@@ -37,12 +37,12 @@ impl<IO: Transport> WebSocket<IO> {
     /// The same as [`next`](Self::next) without putting messages together: a frame begins, as soon as its header has
     /// arrived; pieces of its payload arrive; the frame ends. Control frames are whole, between the pieces.
     ///
-    /// Messages may be of any size, and cost no more memory than what one read gives; for `Config::max_message_size` and
-    /// `Config::max_fragments` bound what is put together, and so have no say here. `Config::max_frame_size` has. Text is
-    /// checked, and its pieces are whole characters.
+    /// Messages may be of any size, and cost no more memory than what one read gives; for `Config::max_message_size`
+    /// and `Config::max_fragments` bound what is put together, and so have no say here. `Config::max_frame_size` has.
+    /// Text is checked, and its pieces are whole characters.
     ///
-    /// Both ways can be mixed: what arrived of a message before the change is given by whichever comes next, together with
-    /// what follows.
+    /// Both ways can be mixed: what arrived of a message before the change is given by whichever comes next, together
+    /// with what follows.
     ///
     /// ```
     /// # use ws_mio::{Chunk, Error, Event, Instant, Kind, SendError, Transport, WebSocket};

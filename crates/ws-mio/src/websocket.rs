@@ -31,16 +31,17 @@ pub(crate) const EVENT_BUDGET: u16 = 1024;
 ///
 /// # What waits, and where it ends
 ///
-/// Answers given through [`Reply`](crate::Reply) are always taken: nothing is received while more than 64 KiB of output wait. What is
-/// sent otherwise is refused with `SendError::Full` beyond [`set_send_limit`](Self::set_send_limit).
-/// Output leaves at the end of the turn, many messages in one write.
+/// Answers given through [`Reply`](crate::Reply) are always taken: nothing is received while more than 64 KiB of
+/// output wait. What is sent otherwise is refused with `SendError::Full` beyond
+/// [`set_send_limit`](Self::set_send_limit). Output leaves at the end of the turn, many messages in one write.
 ///
 /// # How it ends
 ///
 /// A connection has one outcome: either `next` gave an error, once; or the closing handshake was completed, and
-/// [`is_clean`](Self::is_clean). [`outcome`](Self::outcome) has it all, in the end. Either way it is served on until `is_closed`: the Close frame is transmitted, the writing
-/// side of the transport ended, and what the peer still sends is read and discarded until it ends its side too, or until
-/// the deadline. Only so is the Close frame certain to arrive.
+/// [`is_clean`](Self::is_clean). [`outcome`](Self::outcome) has it all, in the end. Either way it is served on until
+/// `is_closed`: the Close frame is transmitted, the writing side of the transport ended, and what the peer still
+/// sends is read and discarded until it ends its side too, or until the deadline. Only so is the Close frame certain
+/// to arrive.
 #[derive(Debug)]
 pub struct WebSocket<IO> {
     pub(crate) link: Link<IO>,
@@ -153,8 +154,8 @@ impl<IO> WebSocket<IO> {
         self.closed
     }
 
-    /// How the connection ended, in one value: who closed it, both codes and reasons, whether that was clean, and the error.
-    /// `None` until it is over, as [`is_closed`](Self::is_closed) says.
+    /// How the connection ended, in one value: who closed it, both codes and reasons, whether that was clean, and the
+    /// error. `None` until it is over, as [`is_closed`](Self::is_closed) says.
     pub fn outcome(&self) -> Option<Outcome<'_>> {
         self.closed.then(|| self.output.ending.outcome(&self.output.connection))
     }
@@ -189,8 +190,8 @@ impl<IO> WebSocket<IO> {
         self.output.connection.received_rsv()
     }
 
-    /// The kind of the message that was received last, or is being received; by its opcode, also if it has reserved bits,
-    /// with which every message is given as `Message::Binary`.
+    /// The kind of the message that was received last, or is being received; by its opcode, also if it has reserved
+    /// bits, with which every message is given as `Message::Binary`.
     pub const fn received_kind(&self) -> Kind {
         self.output.connection.received_kind()
     }

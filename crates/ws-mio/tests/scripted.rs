@@ -1,4 +1,5 @@
-//! A connection over a transport in memory, which does at each operation what transports may do, and what they must not.
+//! A connection over a transport in memory, which does at each operation what transports may do, and what they must
+//! not.
 
 #![allow(clippy::panic, clippy::unwrap_used)] // The helpers of tests may do as tests do.
 

@@ -176,8 +176,8 @@ pub enum SendError {
     /// Reserved bits that `Config::allowed_rsv` does not have. Negotiate an extension, and allow them.
     #[error("reserved bits that are not allowed")]
     ReservedBits,
-    /// A source of pieces failed, or claimed more than it was offered. The message is given up, and the connection closes
-    /// with 1011: the one error here after which nothing more can be sent.
+    /// A source of pieces failed, or claimed more than it was offered. The message is given up, and the connection
+    /// closes with 1011: the one error here after which nothing more can be sent.
     #[error("the source of a message failed")]
     SourceFailed,
 }

@@ -6,10 +6,10 @@
 //!
 //! # The run loop
 //!
-//! A [`Connection`] with a [`RecvBuf`] for what arrives and a [`SendBuf`] for what is to leave. An echo server on a blocking
-//! transport shows the whole of it; with a non-blocking one, step 5 becomes "wait until the transport is readable, or
-//! writable if [`wants_transmit`](Connection::wants_transmit), or the deadline has come". The example `epoll_echo` is that,
-//! step by step, for many sockets on Linux.
+//! A [`Connection`] with a [`RecvBuf`] for what arrives and a [`SendBuf`] for what is to leave. An echo server on a
+//! blocking transport shows the whole of it; with a non-blocking one, step 5 becomes "wait until the transport is
+//! readable, or writable if [`wants_transmit`](Connection::wants_transmit), or the deadline has come". The example
+//! `epoll_echo` is that, step by step, for many sockets on Linux.
 //!
 //! ```
 //! use ws_proto::{Config, Connection, Error, Event, Instant, RecvBuf, Role, SendBuf, TransportAction};

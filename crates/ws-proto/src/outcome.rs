@@ -15,8 +15,8 @@ use crate::event::CloseFrame;
 pub struct Outcome<'a, E> {
     /// Who closed the connection; `None` if nobody did, but it broke.
     pub closed_by: Option<Side>,
-    /// The Close frame that we sent, or had queued when the connection broke; of our own accord, as an echo, or because of
-    /// an error.
+    /// The Close frame that we sent, or had queued when the connection broke; of our own accord, as an echo, or
+    /// because of an error.
     pub local: Option<CloseFrame<'a>>,
     /// The Close frame that the peer sent.
     pub peer: Option<CloseFrame<'a>>,

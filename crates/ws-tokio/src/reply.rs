@@ -68,8 +68,8 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
         self.driver.send_with(|conn, tx| conn.send_fragment(tx, kind, bytes, fin)).await
     }
 
-    /// Queues a message with reserved bits, for an extension of the caller's that gives them a meaning; waits only while the
-    /// queue is full. See [`ws_proto::Connection::send_with_rsv`].
+    /// Queues a message with reserved bits, for an extension of the caller's that gives them a meaning; waits only
+    /// while the queue is full. See [`ws_proto::Connection::send_with_rsv`].
     ///
     /// # Errors
     ///

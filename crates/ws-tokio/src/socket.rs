@@ -83,8 +83,8 @@ impl<IO> WebSocket<IO> {
         &self.driver.conn
     }
 
-    /// How the connection ended, all in one: who closed it, both codes and reasons, and the error. `None` as long as it has
-    /// not: it is there when [`next`](Self::next) or [`recv`](Self::recv) has given `None` or an error.
+    /// How the connection ended, all in one: who closed it, both codes and reasons, and the error. `None` as long as
+    /// it has not: it is there when [`next`](Self::next) or [`recv`](Self::recv) has given `None` or an error.
     pub fn outcome(&self) -> Option<Outcome<'_>> {
         self.driver.outcome()
     }

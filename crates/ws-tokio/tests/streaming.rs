@@ -297,8 +297,8 @@ fn peak_memory() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Run alone, for the memory is that of the whole process:
-/// `cargo test --release -p ws-tokio --test streaming -- --ignored --exact four_gib_pass_both_ways_with_less_than_16_mib_of_memory`
+/// Run alone, for the memory is that of the whole process: `cargo test --release -p ws-tokio --test streaming --
+/// --ignored --exact four_gib_pass_both_ways_with_less_than_16_mib_of_memory`
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "echoes 4 GiB over loopback, which takes a minute in a release build"]

@@ -147,9 +147,9 @@ impl Connection {
         result
     }
 
-    /// Passes over what is still to come of the message that is being received, and forgets what was put together of it.
-    /// Nothing more is reported of it, not even its end, and its text is not checked any further. Does nothing between
-    /// messages.
+    /// Passes over what is still to come of the message that is being received, and forgets what was put together of
+    /// it. Nothing more is reported of it, not even its end, and its text is not checked any further. Does nothing
+    /// between messages.
     ///
     /// For a message that is received in pieces and turns out not to be wanted.
     pub fn skip_message<S: Storage>(&mut self, rx: &mut RecvBuf<S>) {

@@ -213,10 +213,11 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `Full`, `MessageTooBig`, `NoMessage` or `Closing` as for [`write_message`](Self::write_message); the source was not
-    /// asked then. `SourceFailed` if the source failed or claimed more than it was offered, and `InvalidUtf8` if it gave what
-    /// is no text: the message is given up, and the connection closes with 1011, whether any of the message was queued or
-    /// not. Who wants to go on gives up with [`abort_message`](Self::abort_message) before the first piece.
+    /// `Full`, `MessageTooBig`, `NoMessage` or `Closing` as for [`write_message`](Self::write_message); the source
+    /// was not asked then. `SourceFailed` if the source failed or claimed more than it was offered, and `InvalidUtf8`
+    /// if it gave what is no text: the message is given up, and the connection closes with 1011, whether any of the
+    /// message was queued or not. Who wants to go on gives up with [`abort_message`](Self::abort_message) before the
+    /// first piece.
     pub fn pull_message<O: Outbound, S: Source + ?Sized>(
         &mut self,
         now: Instant,

@@ -6,8 +6,8 @@ use core::time::Duration;
 /// reasonable initial delay though clients MAY choose a different interval".
 const FIRST: Duration = Duration::from_secs(5);
 
-/// How long a client waits before it connects again after an abnormal closure: random, so that the clients of a server that
-/// restarts do not all come back at once, and longer each time.
+/// How long a client waits before it connects again after an abnormal closure: random, so that the clients of a
+/// server that restarts do not all come back at once, and longer each time.
 ///
 /// RFC 6455 section 7.2.3: "The first reconnect attempt SHOULD be delayed by a random amount of time. [..] Should the
 /// first reconnect attempt fail, subsequent reconnect attempts SHOULD be delayed by increasingly longer amounts of

@@ -19,8 +19,8 @@ use crate::waiters::{Half, Waiters};
 
 mod send;
 
-/// How many events are given in a row. Those that lie in the buffer cost no operation of the transport, so that tokio's own
-/// budget does not count them; and a peer can send very small ones.
+/// How many events are given in a row. Those that lie in the buffer cost no operation of the transport, so that
+/// tokio's own budget does not count them; and a peer can send very small ones.
 const EVENT_BUDGET: u16 = 1024;
 
 /// How many bytes may wait in the queue.
@@ -168,8 +168,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if action == TransportAction::Close { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// What everything that receives comes down to: gives an event from the buffer if `receive` finds one; writes what is
-    /// queued if not; reads; and serves the deadlines.
+    /// What everything that receives comes down to: gives an event from the buffer if `receive` finds one; writes
+    /// what is queued if not; reads; and serves the deadlines.
     pub(crate) fn poll_receive<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
