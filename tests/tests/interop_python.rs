@@ -1,10 +1,10 @@
-//! Python's `websockets` talks to our servers, and our client to its server.
+//! Python's `websockets` talks to our servers, and our clients to its server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod interop_support;
 
-use interop_support::{Peer, Server, converse};
+use interop_support::{Peer, Server, converse, converse_over_mio};
 
 #[tokio::test]
 async fn its_client_talks_to_our_servers() {
@@ -17,7 +17,9 @@ async fn its_client_talks_to_our_servers() {
 }
 
 #[tokio::test]
-async fn our_client_talks_to_its_server() {
+async fn our_clients_talk_to_its_server() {
     let Some(python) = Peer::python().await else { return };
-    converse(python.start_server("server.py").await).await;
+    let mut server = python.start_server("server.py").await;
+    converse_over_mio(&mut server).await;
+    converse(server).await;
 }

@@ -10,6 +10,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+mod mio_client;
 mod mio_server;
 mod tokio_server;
 
@@ -174,6 +175,14 @@ impl PeerServer {
 /// The path of a script.
 pub(crate) fn path_of(script: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("interop").join(script)
+}
+
+/// Our mio client talks to a peer's server.
+pub(crate) async fn converse_over_mio(server: &mut PeerServer) {
+    let url = server.url.clone();
+    let talk = tokio::task::spawn_blocking(move || mio_client::talk(&url));
+    timeout(LIMIT, talk).await.expect("the conversation hangs").unwrap();
+    assert_eq!(server.line().await, "closed 4000 grüße vom Client");
 }
 
 /// Our tokio client talks to a peer's server.
