@@ -172,3 +172,20 @@ fn a_message_can_be_taken_apart_at_the_interface_but_not_mixed_up() {
     end.conn.send(&mut end.tx, Message::Binary(b"b")).unwrap();
     assert_eq!(end.say(), [text("a"), binary("b")]);
 }
+
+#[test]
+fn check_close_says_what_close_would_and_changes_nothing() {
+    for code in (0..=5_001).map(CloseCode::from) {
+        for len in [0, 1, 123, 124] {
+            let mut end = Endpoint::server();
+            let reason = "r".repeat(len);
+            let checked = end.conn.check_close(code, &reason);
+            assert_eq!((end.conn.state(), end.conn.local_close()), (State::Open, None));
+            assert_eq!(checked, end.conn.close(end.now, code, &reason), "{code} {len}");
+            assert_eq!(checked.is_ok(), end.conn.local_close().is_some());
+            if checked.is_ok() {
+                assert_eq!(end.conn.check_close(code, &reason), Err(SendError::Closing));
+            }
+        }
+    }
+}

@@ -16,9 +16,6 @@ const SEND_LIMIT: usize = 1 << 20;
 /// received. So what waits is bounded however fast the peer sends: by this and the answer to one message.
 const ENOUGH_OUTPUT: usize = 64 << 10;
 
-/// The longest close reason in bytes (RFC 6455 section 5.5).
-const MAX_REASON: usize = 123;
-
 /// The connection, and what it is to send.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -221,10 +218,9 @@ impl Output {
 
     pub(crate) fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
         // Behind the Close frame nothing can be queued; so what waits for a source goes in front of it. But not if the
-        // close is going to be refused.
-        let empty = code == CloseCode::NO_STATUS && reason.is_empty();
-        if (empty || code.is_sendable() && reason.len() <= MAX_REASON)
-            && self.connection.state() == State::Open
+        // close is refused.
+        self.connection.check_close(code, reason)?;
+        if self.connection.state() == State::Open
             && let Some(backlog) = self.backlog.take()
         {
             self.observe();

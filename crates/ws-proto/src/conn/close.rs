@@ -19,18 +19,19 @@ impl Connection {
     /// `InvalidCloseCode` for codes that must not be sent, `ReasonTooLong` beyond 123 bytes, and `Closing` if a Close
     /// frame was queued before or the connection failed.
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        if self.close.is_queued() || self.error.is_some() {
-            return Err(SendError::Closing);
-        }
-        let body = if code == CloseCode::NO_STATUS && reason.is_empty() {
-            CloseBody::EMPTY
-        } else if !code.is_sendable() {
-            return Err(SendError::InvalidCloseCode(code));
-        } else {
-            CloseBody::new(code.as_u16(), reason).ok_or(SendError::ReasonTooLong)?
-        };
+        let body = self.close_body(code, reason)?;
         self.queue_close(now, code, &body);
         Ok(())
+    }
+
+    /// Whether [`close`](Self::close) would take this code and reason now. For an adapter that has something to
+    /// clear out of the way before it closes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`close`](Self::close).
+    pub fn check_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.close_body(code, reason).map(drop)
     }
 
     /// Begins the closing handshake at once: data and pings that are queued are dropped, the Close frame goes out
@@ -135,6 +136,19 @@ impl Connection {
             };
             self.queue_close(now, code, &body);
         }
+    }
+
+    fn close_body(&self, code: CloseCode, reason: &str) -> Result<CloseBody, SendError> {
+        if self.close.is_queued() || self.error.is_some() {
+            return Err(SendError::Closing);
+        }
+        if code == CloseCode::NO_STATUS && reason.is_empty() {
+            return Ok(CloseBody::EMPTY);
+        }
+        if !code.is_sendable() {
+            return Err(SendError::InvalidCloseCode(code));
+        }
+        CloseBody::new(code.as_u16(), reason).ok_or(SendError::ReasonTooLong)
     }
 
     fn queue_close(&mut self, now: Instant, code: CloseCode, body: &CloseBody) {
