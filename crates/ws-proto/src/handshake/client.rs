@@ -7,7 +7,7 @@ use super::accept_key::{AcceptKey, key_from_nonce};
 use super::error::HandshakeError;
 use super::fields::{Names, Once, as_token, has_token, list};
 use super::head::HeadReader;
-use super::http::{Kind, is_token};
+use super::http::Kind;
 use super::limits::HandshakeLimits;
 use super::output::{HeadWriter, check_headers, is_field_value, is_handshake_header};
 use super::server_response::ServerResponse;
@@ -15,6 +15,7 @@ use super::uri::Uri;
 use crate::buf::outbound::Outbound;
 use crate::buf::recv::RecvBuf;
 use crate::buf::storage::Storage;
+use crate::grammar::is_token;
 use crate::time::Instant;
 
 /// What a client asks for.
