@@ -16,9 +16,9 @@ fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u
     let size = header.len() + payload.len();
     out[..header.len()].copy_from_slice(header);
     let body = &mut out[header.len()..size];
-    body.copy_from_slice(payload);
-    if let Some(key) = masking_key {
-        Mask::new(key).apply(body);
+    match masking_key {
+        Some(key) => Mask::new(key).copy(payload, body),
+        None => body.copy_from_slice(payload),
     }
     size
 }

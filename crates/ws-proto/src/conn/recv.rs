@@ -347,13 +347,17 @@ impl Connection {
             let len = block.len();
             n -= len;
             self.incoming.frame_left -= len as u64;
-            if masked {
+            let mut ascii = 0;
+            if masked && self.incoming.is_checked() {
+                // Short text is mostly ASCII, which is seen while it is unmasked.
+                ascii = if self.incoming.mask.apply_to_text(block) { len } else { 0 };
+            } else if masked {
                 self.incoming.mask.apply(block);
             }
             if self.incoming.is_checked() {
                 // Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream
                 // is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
-                if rx.check_text().is_err() {
+                if rx.check_text(ascii).is_err() {
                     self.incoming.invalid = true;
                     return Err(Error::InvalidUtf8);
                 }
