@@ -339,10 +339,16 @@ impl<S: Storage> RecvBuf<S> {
 
     /// Checks what was taken into the message since this was last asked: as text that goes on from what is before it.
     /// Of what is not, the part before the fault stays.
+    ///
+    /// The last `ascii` bytes of it are known to be ASCII; if that is all of it, it is not looked at again.
     #[inline]
-    pub(crate) fn check_text(&mut self) -> Result<(), InvalidUtf8> {
+    pub(crate) fn check_text(&mut self, ascii: usize) -> Result<(), InvalidUtf8> {
         let from = self.message_end - self.unchecked;
+        let seen = ascii == self.unchecked && self.ends_with_character();
         self.unchecked = 0;
+        if seen {
+            return Ok(());
+        }
         let checked = self.utf8.update(&self.storage.bytes()[from..self.message_end]);
         checked.inspect_err(|fault| self.message_end = from + fault.valid_up_to)
     }

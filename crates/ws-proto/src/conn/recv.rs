@@ -412,10 +412,10 @@ impl Connection {
         while n > 0 {
             let len = n.min(BLOCK);
             n -= len;
-            self.take_block(now, rx, len);
+            let ascii = self.take_block(now, rx, len);
             // Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
             // not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
-            if self.incoming.is_checked() && rx.check_text().is_err() {
+            if self.incoming.is_checked() && rx.check_text(ascii).is_err() {
                 return Err(Error::InvalidUtf8);
             }
         }
@@ -429,18 +429,24 @@ impl Connection {
         usize::try_from(self.incoming.frame_left).map_or(available, |left| left.min(available))
     }
 
-    /// Takes the next `n` bytes of payload into the message, and unmasks them.
+    /// Takes the next `n` bytes of payload into the message, and unmasks them. Says how many are known to be ASCII: short
+    /// text mostly is, which is seen while it is unmasked.
     #[inline]
-    pub(super) fn take_block<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>, n: usize) {
+    pub(super) fn take_block<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>, n: usize) -> usize {
         if n == 0 {
-            return;
+            return 0;
         }
         self.note_data(now);
         self.incoming.frame_left -= n as u64;
         let block = rx.append_to_message(n);
-        if !self.role.is_client() {
-            self.incoming.mask.apply(block);
+        if self.role.is_client() {
+            return 0;
         }
+        if self.incoming.is_checked() && !self.incoming.is_compressed() {
+            return if self.incoming.mask.apply_to_text(block) { n } else { 0 };
+        }
+        self.incoming.mask.apply(block);
+        0
     }
 
     /// Takes payload that nobody wants.

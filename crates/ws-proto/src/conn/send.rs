@@ -7,6 +7,7 @@ use crate::buf::queue::SendQueue;
 use crate::error::SendError;
 use crate::event::{Kind, Message};
 use crate::rsv::Rsv;
+use crate::utf8::is_utf8;
 use crate::wire::header::{EncodedHeader, MAX_CONTROL_PAYLOAD, Opcode};
 
 impl From<NoRoom> for SendError {
@@ -79,7 +80,7 @@ impl Connection {
     ) -> Result<(), SendError> {
         self.check_message()?;
         self.check_rsv(rsv)?;
-        if kind == Kind::Text && rsv.is_empty() && core::str::from_utf8(payload).is_err() {
+        if kind == Kind::Text && rsv.is_empty() && !is_utf8(payload) {
             return Err(SendError::InvalidUtf8);
         }
         self.push_message(tx, First { opcode: kind.opcode(), rsv }, payload, true)
@@ -99,7 +100,7 @@ impl Connection {
         kind: Kind,
         payload: B,
     ) -> Result<(), (SendError, B)> {
-        if kind == Kind::Text && core::str::from_utf8(payload.as_ref()).is_err() {
+        if kind == Kind::Text && !is_utf8(payload.as_ref()) {
             return Err((SendError::InvalidUtf8, payload));
         }
         self.push_owned(tx, kind, payload, |payload| payload)
