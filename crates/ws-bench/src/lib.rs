@@ -1,0 +1,18 @@
+//! Benchmarks of ws-proto, ws-mio and ws-tokio beside their peers. `README.md` says how they are run and what they showed.
+
+pub mod payload;
+
+#[cfg(feature = "peers")]
+pub mod case;
+#[cfg(feature = "peers")]
+pub mod measure;
+#[cfg(feature = "peers")]
+pub mod memory_io;
+#[cfg(feature = "peers")]
+pub mod options;
+#[cfg(feature = "peers")]
+pub mod peers;
+#[cfg(feature = "peers")]
+pub mod table;
+#[cfg(feature = "peers")]
+pub mod wire;
