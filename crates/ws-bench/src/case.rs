@@ -97,10 +97,16 @@ pub struct Contender {
     /// Whether it counts as a peer: neither ours nor the limit.
     pub peer: bool,
     /// Makes a decoder, if it can do this.
-    pub decoder: fn(&DecodeCase, Wire) -> Option<Box<dyn Decode>>,
+    pub decoder: MakeDecoder,
     /// Makes an encoder, if it can do this.
-    pub encoder: fn(&EncodeCase, Vec<u8>, Rc<Output>) -> Option<Box<dyn Encode>>,
+    pub encoder: MakeEncoder,
 }
+
+/// Makes a decoder of what comes over the wire.
+pub type MakeDecoder = fn(&DecodeCase, Wire) -> Option<Box<dyn Decode>>;
+
+/// Makes an encoder of the payload, which writes to the output.
+pub type MakeEncoder = fn(&EncodeCase, Vec<u8>, Rc<Output>) -> Option<Box<dyn Encode>>;
 
 /// Counts messages, and looks at their first and last bytes so that nothing of them is left out.
 #[derive(Debug, Default)]

@@ -1,9 +1,9 @@
 //! Benchmarks of ws-proto, ws-mio and ws-tokio beside their peers. `README.md` says how they are run and what they showed.
 
-pub mod payload;
-
-#[cfg(feature = "peers")]
 pub mod case;
+pub mod payload;
+pub mod wire;
+
 #[cfg(feature = "peers")]
 pub mod measure;
 #[cfg(feature = "peers")]
@@ -14,5 +14,3 @@ pub mod options;
 pub mod peers;
 #[cfg(feature = "peers")]
 pub mod table;
-#[cfg(feature = "peers")]
-pub mod wire;
