@@ -45,6 +45,11 @@ impl Costs {
         median(self.0.clone())
     }
 
+    /// What this costs more than `other`, round by round.
+    pub fn minus(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(own, other)| own - other).collect())
+    }
+
     /// How many times cheaper this is than `other`: the median of the rounds' ratios, above 1 if it is cheaper.
     pub fn times_cheaper_than(&self, other: &Self) -> f64 {
         median(self.0.iter().zip(&other.0).map(|(own, other)| other / own).collect())

@@ -50,6 +50,15 @@ pub fn digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// A number of bytes.
+pub fn size_name(size: usize) -> String {
+    match size {
+        size if size >= 1 << 20 => format!("{} MiB", size >> 20),
+        size if size >= 1 << 10 => format!("{} KiB", size >> 10),
+        size => format!("{size} B"),
+    }
+}
+
 /// Replaces the region `name` of the README: what is between `<!-- name -->` and `<!-- /name -->`.
 ///
 /// # Errors

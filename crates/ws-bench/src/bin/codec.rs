@@ -8,7 +8,7 @@ use ws_bench::measure::{Costs, Effort, Work, interleave};
 use ws_bench::options::Options;
 use ws_bench::payload::Content;
 use ws_bench::peers::CONTENDERS;
-use ws_bench::table::{Table, digits, machine, write_region};
+use ws_bench::table::{Table, digits, machine, size_name, write_region};
 use ws_bench::wire::{Wire, read_frames};
 
 const ABOUT: &str = "codec: decoding and encoding in memory, beside the peers";
@@ -175,14 +175,6 @@ fn ratios(contenders: &[&Contender], costs: &[Option<Costs>]) -> [String; 2] {
     let to_peer = fastest(|contender| contender.peer)
         .map_or("–".into(), |(name, peer)| format!("{} ({name})", digits(own.times_cheaper_than(peer))));
     [to_limit, to_peer]
-}
-
-fn size_name(size: usize) -> String {
-    match size {
-        size if size >= 1 << 20 => format!("{} MiB", size >> 20),
-        size if size >= 1 << 10 => format!("{} KiB", size >> 10),
-        size => format!("{size} B"),
-    }
 }
 
 /// Whoever is measured has decoded everything, twice around.
