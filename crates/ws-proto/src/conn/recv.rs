@@ -1,5 +1,6 @@
 //! Receiving: frames in, events out.
 
+use super::whole::Whole;
 use super::{Connection, Timer};
 use crate::buf::recv::{Delivered, RESERVED, RecvBuf};
 use crate::buf::storage::Storage;
@@ -86,6 +87,15 @@ impl Incoming {
         }
     }
 
+    /// The message that is being received is this, and there as a whole.
+    #[inline]
+    pub(super) const fn describe_whole(&mut self, text: bool) {
+        self.text = text;
+        self.rsv = Rsv::NONE;
+        self.compressed = false;
+        self.skipped = false;
+    }
+
     /// The number of fragments with one more. Saturation is as good as the sum: no limit is as high.
     const fn with_fragment(&self) -> u32 {
         if self.in_message { self.fragments.saturating_add(1) } else { 1 }
@@ -162,11 +172,14 @@ impl Connection {
         now: Instant,
         rx: &mut RecvBuf<S>,
     ) -> Result<Option<Ready>, Error> {
-        self.receive_with(now, rx, Self::next_event)
+        match self.take_whole_message(now, rx) {
+            Whole::Message(ready) => Ok(Some(ready)),
+            Whole::Invalid => self.receive_with(now, rx, |_, _, _| Err(Error::InvalidUtf8)),
+            Whole::Other => self.receive_with(now, rx, Self::next_event),
+        }
     }
 
     /// What all ways of receiving have in common: a failure is sticky, and input behind it is ignored.
-    #[inline]
     pub(super) fn receive_with<S: Storage, R>(
         &mut self,
         now: Instant,
@@ -371,7 +384,7 @@ impl Connection {
 
     /// Data arrived: the connection is not idle. Once it is closing, that is no matter.
     #[inline]
-    fn note_data(&mut self, now: Instant) {
+    pub(super) fn note_data(&mut self, now: Instant) {
         if !self.close.is_queued() {
             self.start_timer(Timer::Idle, now);
         }

@@ -120,6 +120,49 @@ impl Header {
     }
 }
 
+/// A frame that is a whole message of at most 65,535 bytes, and of which every byte is there; what most frames are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct WholeFrame {
+    pub(crate) text: bool,
+    /// All zero if the frame is not masked.
+    pub(crate) masking_key: [u8; 4],
+    /// The length of the payload.
+    pub(crate) len: usize,
+    /// The length of the header.
+    pub(crate) header: usize,
+}
+
+impl WholeFrame {
+    /// Looks whether there is one at the front of `bytes`. `None` says nothing about what is there instead.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8], masked: bool) -> Option<Self> {
+        const TEXT: u8 = FIN | Opcode::Text as u8;
+        const BINARY: u8 = FIN | Opcode::Binary as u8;
+        let &[first, second, ..] = bytes else { return None };
+        if first != TEXT && first != BINARY {
+            return None;
+        }
+        // What is masked and should not be is too large for any length, and the other way round.
+        let length = second ^ if masked { MASKED } else { 0 };
+        let (len, key_at) = match length {
+            0..LENGTH_16 => (usize::from(length), 2),
+            LENGTH_16 => match bytes.get(2..)?.first_chunk() {
+                Some(&len) if len >= [0, 126] => (usize::from(u16::from_be_bytes(len)), 4),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let (masking_key, header) = match masked {
+            true => (*bytes.get(key_at..)?.first_chunk()?, key_at + 4),
+            false => ([0; 4], key_at),
+        };
+        if bytes.len() - header < len {
+            return None;
+        }
+        Some(Self { text: first == TEXT, masking_key, len, header })
+    }
+}
+
 /// The rules that the first byte can break.
 #[inline]
 fn check_first(first: u8, expected: Expected) -> Result<Opcode, ProtocolError> {
@@ -224,6 +267,12 @@ impl EncodedHeader {
         // With each length of header: what is left beside it, but no more than it can express.
         let most = |len: usize| size.saturating_sub(Self::size_for(len, masked)).min(len);
         most(125).max(most(0xFFFF)).max(most(usize::MAX))
+    }
+
+    /// The header, and zeros behind it up to the longest one.
+    #[inline]
+    pub(crate) const fn bytes(&self) -> [u8; MAX_HEADER_SIZE] {
+        self.bytes
     }
 
     #[inline]
