@@ -91,6 +91,7 @@ impl<S: Storage> Run<S> {
         self.storage
     }
 
+    #[cold]
     fn make_room(&mut self, bytes: usize) {
         let waiting = self.len();
         // Move only if at least as much is gained as is moved, so that the cost stays in proportion; but storage that

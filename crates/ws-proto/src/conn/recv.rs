@@ -154,11 +154,11 @@ impl Connection {
         now: Instant,
         rx: &'b mut RecvBuf<S>,
     ) -> Result<Option<Event<'b>>, Error> {
-        match self.poll_receive(now, rx) {
-            Ok(Some(ready)) => Ok(Some(ready.event(rx))),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let whole = match self.take_whole_message(now, rx) {
+            Whole::Message(ready) => return Ok(Some(ready.data_event(rx))),
+            other => other,
+        };
+        self.receive_other_event(now, rx, whole)
     }
 
     /// The same as [`receive`](Self::receive) without the borrow: see [`Ready`].
@@ -173,6 +173,31 @@ impl Connection {
         rx: &mut RecvBuf<S>,
     ) -> Result<Option<Ready>, Error> {
         match self.take_whole_message(now, rx) {
+            Whole::Message(ready) => Ok(Some(ready)),
+            other => self.receive_other(now, rx, other),
+        }
+    }
+
+    /// Where the short way does not lead. Neither is inlined, so that the short way stays short.
+    #[inline(never)]
+    fn receive_other_event<'b, S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &'b mut RecvBuf<S>,
+        whole: Whole,
+    ) -> Result<Option<Event<'b>>, Error> {
+        self.receive_other(now, rx, whole).map(|ready| ready.map(|ready| ready.event(rx)))
+    }
+
+    /// The same without the borrow.
+    #[inline(never)]
+    fn receive_other<S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &mut RecvBuf<S>,
+        whole: Whole,
+    ) -> Result<Option<Ready>, Error> {
+        match whole {
             Whole::Message(ready) => Ok(Some(ready)),
             Whole::Invalid => self.receive_with(now, rx, |_, _, _| Err(Error::InvalidUtf8)),
             Whole::Other => self.receive_with(now, rx, Self::next_event),
