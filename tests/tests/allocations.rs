@@ -1,57 +1,14 @@
 //! How much is allocated, under a counting allocator; a test binary of its own, for it has its own allocator.
 #![allow(clippy::panic, clippy::unwrap_used)]
-// An allocator cannot be written without; this one adds counting to the system's and nothing else.
-#![allow(unsafe_code)]
-
-use core::alloc::{GlobalAlloc, Layout};
-use core::cell::Cell;
-use std::alloc::System;
 
 use ws_proto::{
     Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, Role, SendBuf, SendError,
     SendQueue,
 };
-
-struct Counting;
-
-thread_local! {
-    // Per thread, so that tests beside each other and the harness do not count.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    ALLOCATIONS.set(ALLOCATIONS.get() + usize::from(bytes > 0));
-    LIVE.set(LIVE.get() + bytes);
-    PEAK.set(PEAK.get().max(LIVE.get()));
-}
-
-// SAFETY: every call is passed on to the system's allocator with the caller's own arguments and promises.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as above.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
+use ws_tests::counting::{Counting, allocations, live, peak_of};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-/// What `work` allocates at most beyond what is live before it.
-fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = LIVE.get();
-    PEAK.set(before);
-    let result = work();
-    ((PEAK.get() - before) as usize, result)
-}
 
 fn config() -> Config {
     Config::default().ping_interval(None).max_message_size(usize::MAX)
@@ -77,7 +34,7 @@ fn a_hundred_thousand_messages_each_way<O: Outbound, P: Outbound>(mut client_tx:
     let mut received = 0;
     for n in 0..101_000_usize {
         if n == 1000 {
-            before = ALLOCATIONS.get();
+            before = allocations();
         }
         let size = n * 37 % 300 + if n % 50 == 0 { 1700 } else { 0 };
         client.send(&mut client_tx, Message::Binary(&payload[..size])).unwrap();
@@ -99,7 +56,7 @@ fn a_hundred_thousand_messages_each_way<O: Outbound, P: Outbound>(mut client_tx:
         }
     }
     assert_eq!(received, 101_000);
-    assert_eq!(ALLOCATIONS.get() - before, 0, "allocations in the steady state");
+    assert_eq!(allocations() - before, 0, "allocations in the steady state");
 }
 
 #[test]
@@ -187,7 +144,7 @@ fn ten_thousand_kept_messages_of_8_bytes_take_at_most_128_bytes_each() {
     const MESSAGES: usize = 10_000;
     let frame = [0x82, 0x88, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
     let (_, kept) = peak_of(|| {
-        let before = LIVE.get();
+        let before = live();
         let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
         let mut rx = RecvBuf::new(Vec::new());
         let mut kept = Vec::with_capacity(MESSAGES);
@@ -197,7 +154,7 @@ fn ten_thousand_kept_messages_of_8_bytes_take_at_most_128_bytes_each() {
             kept.push(ws_tokio::Message::from(event));
         }
         drop(rx);
-        let each = (LIVE.get() - before) as usize / MESSAGES;
+        let each = (live() - before) as usize / MESSAGES;
         assert!(each <= 128, "{each}");
         kept
     });

@@ -78,7 +78,10 @@ impl AsyncRead for Slow<'_> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_piece(buf.remaining(), cx).map(|piece| Ok(buf.put_slice(piece)))
+        self.poll_piece(buf.remaining(), cx).map(|piece| {
+            buf.put_slice(piece);
+            Ok(())
+        })
     }
 }
 
