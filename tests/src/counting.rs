@@ -54,10 +54,20 @@ pub fn live() -> isize {
     LIVE.get()
 }
 
+/// Lets [`peak`] count anew, and gives what is live.
+pub fn reset_peak() -> isize {
+    PEAK.set(live());
+    live()
+}
+
+/// The most that was live on this thread at once since [`reset_peak`].
+pub fn peak() -> isize {
+    PEAK.get()
+}
+
 /// What `work` allocates on this thread at most beyond what is live before it, in bytes; and its result.
 pub fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = live();
-    PEAK.set(before);
+    let before = reset_peak();
     let result = work();
-    ((PEAK.get() - before) as usize, result)
+    ((peak() - before) as usize, result)
 }
