@@ -202,3 +202,115 @@ fn of_a_thousand_subscribers_a_slow_one_costs_its_own_limit_and_gets_its_message
     // only.
     assert!(peak <= LIMIT + 4 * SIZE + 1000 * 512, "{peak}");
 }
+
+/// A peer that is not there yet, or sends as slowly as it can.
+#[test]
+fn two_gib_announced_and_then_silence_takes_at_most_64_kib_of_heap() {
+    let (peak, ()) = peak_of(|| {
+        let config = config().max_message_size(4 << 30);
+        let mut server = Connection::new(Role::Server, config, Instant::ZERO);
+        let mut rx = RecvBuf::new(Vec::new());
+        rx.extend_from_slice(&[0x82, 0xFF, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+        for _ in 0..1000 {
+            rx.extend_from_slice(&[0]);
+            assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+        }
+    });
+    assert!(peak <= 64 << 10, "{peak}");
+}
+
+#[test]
+fn lengths_beyond_every_limit_reserve_nothing() {
+    for len in [1_u64 << 20, 1 << 32, 1 << 60, (1 << 63) - 1, 1 << 63, u64::MAX] {
+        let (peak, ()) = peak_of(|| {
+            let mut server = Connection::new(Role::Server, config().max_message_size(1000), Instant::ZERO);
+            let mut rx = RecvBuf::new(Vec::new());
+            rx.extend_from_slice(&[0x82, 0xFF]);
+            rx.extend_from_slice(&len.to_be_bytes());
+            rx.extend_from_slice(&[1, 2, 3, 4]);
+            assert!(server.receive(Instant::ZERO, &mut rx).is_err());
+        });
+        assert!(peak <= 4096, "{peak} for {len:x}");
+    }
+}
+
+#[test]
+fn a_mebibyte_of_text_in_fragments_of_one_byte_takes_at_most_twice_its_size_of_heap() {
+    const SIZE: usize = 1 << 20;
+    let more = [0x00, 0x81, 1, 2, 3, 4, b'a' ^ 1].repeat(512);
+    let (peak, ()) = peak_of(|| {
+        let config = Config::default().ping_interval(None).max_fragments(u32::MAX);
+        let mut server = Connection::new(Role::Server, config, Instant::ZERO);
+        let mut rx = RecvBuf::new(Vec::new());
+        rx.extend_from_slice(&[0x01, 0x80, 0, 0, 0, 0]);
+        for _ in 0..SIZE / 512 {
+            rx.extend_from_slice(&more);
+            assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+        }
+        rx.extend_from_slice(&[0x80, 0x80, 0, 0, 0, 0]);
+        let event = server.receive(Instant::ZERO, &mut rx).unwrap();
+        let Some(Event::Data(Message::Text(text))) = event else { panic!("{event:?}") };
+        assert!(text.len() == SIZE && text.bytes().all(|byte| byte == b'a'));
+        assert!(rx.capacity() <= 2 * SIZE, "{}", rx.capacity());
+    });
+    assert!(peak <= 2 * SIZE, "{peak}");
+}
+
+#[test]
+fn ten_million_empty_fragments_take_no_heap() {
+    let empty = [0x00, 0x80, 0, 0, 0, 0].repeat(500);
+    let config = Config::default().ping_interval(None).max_fragments(u32::MAX);
+    let mut server = Connection::new(Role::Server, config, Instant::ZERO);
+    let mut rx = RecvBuf::new(Vec::new());
+    rx.extend_from_slice(&[0x02, 0x80, 0, 0, 0, 0]);
+    rx.extend_from_slice(&empty);
+    assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+    let (peak, ()) = peak_of(|| {
+        for _ in 0..10_000_000 / 500 {
+            rx.extend_from_slice(&empty);
+            assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+        }
+    });
+    assert_eq!(peak, 0);
+}
+
+#[test]
+fn what_a_peer_streams_after_our_close_takes_no_heap() {
+    let mut frame = vec![0x82, 0xFE, 0xEA, 0x60, 0, 0, 0, 0];
+    frame.extend([7; 60_000]);
+    let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
+    let mut rx = RecvBuf::new(Vec::new());
+    server.close(Instant::ZERO, ws_proto::CloseCode::NORMAL, "").unwrap();
+    let (peak, ()) = peak_of(|| {
+        for _ in 0..1000 {
+            for piece in frame.chunks(1000) {
+                rx.extend_from_slice(piece);
+                assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+            }
+        }
+    });
+    assert!(peak <= 8 << 10, "{peak}");
+}
+
+#[test]
+fn everything_is_freed_when_a_connection_fails_or_is_dropped_in_the_middle() {
+    let (_, left) = peak_of(|| {
+        let before = live();
+        for cut in 0..300 {
+            let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
+            let mut rx = RecvBuf::new(Vec::new());
+            let mut tx = SendQueue::<Vec<u8>>::new();
+            let mut bytes = vec![0x02, 0xFE, 0, 200, 0, 0, 0, 0];
+            bytes.extend([1; 200]);
+            bytes.extend([0x89, 0x81, 0, 0, 0, 0, 2, 0x83]);
+            rx.extend_from_slice(&bytes[..cut.min(bytes.len())]);
+            let _ = server.send_owned(&mut tx, Kind::Binary, vec![0; 5000]);
+            while let Ok(Some(_)) = server.receive(Instant::ZERO, &mut rx) {}
+            if let Some(mut transmit) = server.poll_transmit(Instant::ZERO, &mut tx) {
+                transmit.advance(cut);
+            }
+        }
+        live() - before
+    });
+    assert_eq!(left, 0);
+}
