@@ -85,6 +85,7 @@
 //! |---|---|
 //! | `alloc` | buffers that grow (`Vec<u8>`), `SendQueue` for owned payloads |
 //! | `std` | `Clock`, slices as `IoSlice`; implies `alloc` |
+//! | `deflate` | permessage-deflate (RFC 7692); implies `alloc` |
 //! | `handshake` | the opening handshake of both roles, without an allocator |
 
 #![no_std]
@@ -98,8 +99,12 @@ mod buf;
 mod close_code;
 mod config;
 mod conn;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod error;
 mod event;
+#[cfg(any(feature = "deflate", feature = "handshake"))]
+mod grammar;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 #[cfg(feature = "alloc")]
@@ -117,6 +122,8 @@ pub use buf::send::SendBuf;
 pub use buf::storage::Storage;
 pub use close_code::CloseCode;
 pub use config::Config;
+#[cfg(feature = "alloc")]
+pub use conn::PreparedMessage;
 pub use conn::{Connection, Pull, Pulled, Role, Source, State, Transmit, TransportAction};
 pub use error::{Error, ProtocolError, SendError, TimeoutReason};
 pub use event::{Chunk, CloseFrame, Event, FrameHeader, Kind, Message, Ready, ReadyChunk};
