@@ -5,7 +5,7 @@ use ws_proto::{
     CloseCode, Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, Role, SendBuf,
     SendError, SendQueue,
 };
-use ws_tests::counting::{Counting, allocations, live, peak_of};
+use ws_tests::counting::{self, Counting, live, peak_of};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -34,7 +34,7 @@ fn a_hundred_thousand_messages_each_way<O: Outbound, P: Outbound>(mut client_tx:
     let mut received = 0;
     for n in 0..101_000_usize {
         if n == 1000 {
-            before = allocations();
+            before = counting::allocations();
         }
         let size = n * 37 % 300 + if n % 50 == 0 { 1700 } else { 0 };
         client.send(&mut client_tx, Message::Binary(&payload[..size])).unwrap();
@@ -56,7 +56,7 @@ fn a_hundred_thousand_messages_each_way<O: Outbound, P: Outbound>(mut client_tx:
         }
     }
     assert_eq!(received, 101_000);
-    assert_eq!(allocations() - before, 0, "allocations in the steady state");
+    assert_eq!(counting::allocations() - before, 0, "allocations in the steady state");
 }
 
 #[test]
@@ -125,22 +125,22 @@ fn control_frames_that_wait_share_one_allocation_which_is_gone_once_they_are_tra
     let mut tx = SendBuf::new([0; 16]);
     for connection in [&mut server, &mut client] {
         // What a keepalive ping needs is there for good.
-        let (allocations, before) = (ALLOCATIONS.get(), LIVE.get());
+        let (allocations, before) = (counting::allocations(), live());
         connection.pong(&[1; 18]).unwrap();
-        assert_eq!(ALLOCATIONS.get(), allocations);
+        assert_eq!(counting::allocations(), allocations);
         for _ in 0..1000 {
             connection.pong(&[2; 125]).unwrap();
         }
-        assert_eq!(ALLOCATIONS.get(), allocations + 1);
-        assert!(LIVE.get() - before <= 2 * 131, "{}", LIVE.get() - before);
+        assert_eq!(counting::allocations(), allocations + 1);
+        assert!(live() - before <= 2 * 131, "{}", live() - before);
         while let Some(mut transmit) = connection.poll_transmit(Instant::ZERO, &mut tx) {
             let n = transmit.slices()[0].len().min(50);
             transmit.advance(n);
         }
-        assert_eq!((ALLOCATIONS.get(), LIVE.get()), (allocations + 1, before));
+        assert_eq!((counting::allocations(), live()), (allocations + 1, before));
         // So is what a Close frame without a reason needs.
         connection.close(Instant::ZERO, CloseCode::NORMAL, "").unwrap();
-        assert_eq!(ALLOCATIONS.get(), allocations + 1);
+        assert_eq!(counting::allocations(), allocations + 1);
     }
 }
 
