@@ -3,6 +3,9 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+#[cfg(feature = "deflate")]
+#[path = "../../../tests/src/bomb.rs"]
+mod bomb;
 #[path = "../../../tests/src/counting.rs"]
 mod counting;
 mod support;
@@ -28,6 +31,14 @@ static COUNTING: counting::Counting = counting::Counting;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// permessage-deflate for clients that ask for it.
+fn options() -> AcceptOptions<'static> {
+    #[cfg(feature = "deflate")]
+    return AcceptOptions::default().deflate(ws_proto::deflate::DeflateConfig::new());
+    #[cfg(not(feature = "deflate"))]
+    AcceptOptions::default()
+}
 
 /// Longer than anything here may take on a busy machine; reached only if something never ends.
 const LONG: Duration = Duration::from_secs(60);
@@ -119,7 +130,7 @@ impl Server {
             match endpoint.next(now) {
                 Ok(None) => break,
                 Ok(Some(Step::Request(_, answer))) => {
-                    answer.accept(&AcceptOptions::default()).unwrap();
+                    answer.accept(&options()).unwrap();
                 }
                 Ok(Some(Step::Event(Event::Data(message), mut reply))) => {
                     self.received += 1;
@@ -155,10 +166,7 @@ fn raw(address: SocketAddr) -> Raw {
     stream
 }
 
-/// A client whose handshake is done.
-fn upgraded(address: SocketAddr) -> Raw {
-    let mut stream = raw(address);
-    stream.write_all(REQUEST).unwrap();
+fn read_head(stream: &mut Raw) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -166,6 +174,13 @@ fn upgraded(address: SocketAddr) -> Raw {
         head.push(byte[0]);
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+}
+
+/// A client whose handshake is done.
+fn upgraded(address: SocketAddr) -> Raw {
+    let mut stream = raw(address);
+    stream.write_all(REQUEST).unwrap();
+    read_head(&mut stream);
     stream
 }
 
@@ -292,6 +307,43 @@ fn fragment(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = masked(opcode, payload);
     bytes[0] &= 0x7F;
     bytes
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn a_bomb_of_a_gibibyte_costs_the_limit_and_256_kib_at_most() {
+    let bytes = bomb::bomb(1024);
+    for fragments in [1, 1000] {
+        let bytes = bytes.clone();
+        let (mut server, address) = Server::new(HandshakeLimits::default(), quiet());
+        let peer = thread::spawn(move || {
+            let mut stream = raw(address);
+            let extension = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+            let request = [&REQUEST[..REQUEST.len() - 2], extension.as_bytes()].concat();
+            stream.write_all(&request).unwrap();
+            read_head(&mut stream);
+            let mut first = masked(BINARY, &bytes[..bytes.len() / fragments]);
+            first[0] = if fragments == 1 { 0xC2 } else { 0x42 };
+            // The other side may have left.
+            if stream.write_all(&first).is_ok() {
+                for part in bytes[bytes.len() / fragments..].chunks(bytes.len() / fragments) {
+                    if stream.write_all(&fragment(0, part)).is_err() {
+                        break;
+                    }
+                }
+            }
+            let _ = stream.shutdown(Shutdown::Write);
+            read_to_end(&mut stream)
+        });
+        let (peak, ()) = peak_of(|| server.run(|server| server.ended == 1));
+        let answer = peer.join().unwrap();
+        let limit = server.errors.iter().any(
+            |error| matches!(error, Error::Protocol(Cause::MessageTooBig { limit }) if *limit == 1 << 20),
+        );
+        assert!(limit && server.errors.len() == 1, "{:?}", server.errors);
+        assert!(answer.is_empty() || answer == unmasked(CLOSE, &close_body(1009, "")), "{answer:?}");
+        assert!(peak <= (1 << 20) + (256 << 10), "{peak}");
+    }
 }
 
 #[test]

@@ -3,6 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+#[cfg(feature = "deflate")]
+#[path = "../../../tests/src/bomb.rs"]
+mod bomb;
 #[path = "../../../tests/src/counting.rs"]
 mod counting;
 mod support;
@@ -33,6 +36,14 @@ static COUNTING: Counting = Counting;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// permessage-deflate for clients that ask for it.
+fn options() -> AcceptOptions<'static> {
+    #[cfg(feature = "deflate")]
+    return AcceptOptions::default().deflate(ws_proto::deflate::DeflateConfig::new());
+    #[cfg(not(feature = "deflate"))]
+    AcceptOptions::default()
+}
 
 /// Longer than anything here may take on a busy machine; reached only if something never ends.
 const LONG: Duration = Duration::from_secs(60);
@@ -81,7 +92,7 @@ async fn serve(
     told: &Told,
 ) -> Result<(), Error> {
     let request = receive_request(stream, limits).await?;
-    let mut ws = request.accept(&AcceptOptions::default(), config).await?;
+    let mut ws = request.accept(&options(), config).await?;
     told.one_more(|told| &told.open);
     while let Some((event, mut reply)) = ws.next().await? {
         let Event::Data(message) = event else { continue };
@@ -295,6 +306,45 @@ fn floods_of_fragments_and_headers_are_refused_at_their_limit_and_cost_no_more_t
             assert!(answer.is_empty() || answer.starts_with(&expected), "{code}: {answer:?}");
             // One receive buffer, which doubles while it grows.
             assert!(peak <= 600 << 10, "{code}: {peak}");
+        });
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn a_bomb_of_a_gibibyte_costs_the_limit_and_256_kib_at_most() {
+    let bytes = bomb::bomb(1024);
+    for fragments in [1, 1000] {
+        let bytes = bytes.clone();
+        on_one_thread(async {
+            let (address, _told, serving) = server(1, HandshakeLimits::default(), quiet()).await;
+            let peer = spawn_blocking(move || {
+                let mut stream = raw(address);
+                let extension = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+                let request = [&REQUEST[..REQUEST.len() - 2], extension.as_bytes()].concat();
+                stream.write_all(&request).unwrap();
+                read_head(&mut stream);
+                let mut first = masked(BINARY, &bytes[..bytes.len() / fragments]);
+                first[0] = if fragments == 1 { 0xC2 } else { 0x42 };
+                // The other side may have left.
+                if stream.write_all(&first).is_ok() {
+                    for part in bytes[bytes.len() / fragments..].chunks(bytes.len() / fragments) {
+                        if stream.write_all(&fragment(0, part)).is_err() {
+                            break;
+                        }
+                    }
+                }
+                let _ = stream.shutdown(Shutdown::Write);
+                read_to_end(&mut stream)
+            });
+            let (peak, outcome) = peak_until(outcome(serving)).await;
+            let answer = peer.await.unwrap();
+            let Err(Error::Connection(Cause::MessageTooBig { limit })) = outcome else {
+                panic!("{outcome:?}")
+            };
+            assert_eq!(limit, 1 << 20);
+            assert!(answer.is_empty() || answer == frame(CLOSE, &close_body(1009, "")), "{answer:?}");
+            assert!(peak <= (1 << 20) + (256 << 10), "{peak}");
         });
     }
 }
