@@ -42,6 +42,18 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: as above.
         unsafe { System.dealloc(ptr, layout) }
     }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size as isize - layout.size() as isize);
+        // SAFETY: as above.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
 }
 
 /// How many allocations this thread has made.
@@ -54,10 +66,20 @@ pub fn live() -> isize {
     LIVE.get()
 }
 
+/// Lets [`peak`] count anew, and gives what is live.
+pub fn reset_peak() -> isize {
+    PEAK.set(live());
+    live()
+}
+
+/// The most that was live on this thread at once since [`reset_peak`].
+pub fn peak() -> isize {
+    PEAK.get()
+}
+
 /// What `work` allocates on this thread at most beyond what is live before it, in bytes; and its result.
 pub fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = live();
-    PEAK.set(before);
+    let before = reset_peak();
     let result = work();
-    ((PEAK.get() - before) as usize, result)
+    ((peak() - before) as usize, result)
 }

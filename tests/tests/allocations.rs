@@ -1,57 +1,14 @@
 //! How much is allocated, under a counting allocator; a test binary of its own, for it has its own allocator.
 #![allow(clippy::panic, clippy::unwrap_used)]
-// An allocator cannot be written without; this one adds counting to the system's and nothing else.
-#![allow(unsafe_code)]
-
-use core::alloc::{GlobalAlloc, Layout};
-use core::cell::Cell;
-use std::alloc::System;
 
 use ws_proto::{
     CloseCode, Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, Role, SendBuf,
     SendError, SendQueue,
 };
-
-struct Counting;
-
-thread_local! {
-    // Per thread, so that tests beside each other and the harness do not count.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    ALLOCATIONS.set(ALLOCATIONS.get() + usize::from(bytes > 0));
-    LIVE.set(LIVE.get() + bytes);
-    PEAK.set(PEAK.get().max(LIVE.get()));
-}
-
-// SAFETY: every call is passed on to the system's allocator with the caller's own arguments and promises.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as above.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
+use ws_tests::counting::{self, Counting, live, peak_of};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-/// What `work` allocates at most beyond what is live before it.
-fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = LIVE.get();
-    PEAK.set(before);
-    let result = work();
-    ((PEAK.get() - before) as usize, result)
-}
 
 fn config() -> Config {
     Config::default().ping_interval(None).max_message_size(usize::MAX)
@@ -77,7 +34,7 @@ fn a_hundred_thousand_messages_each_way<O: Outbound, P: Outbound>(mut client_tx:
     let mut received = 0;
     for n in 0..101_000_usize {
         if n == 1000 {
-            before = ALLOCATIONS.get();
+            before = counting::allocations();
         }
         let size = n * 37 % 300 + if n % 50 == 0 { 1700 } else { 0 };
         client.send(&mut client_tx, Message::Binary(&payload[..size])).unwrap();
@@ -99,7 +56,7 @@ fn a_hundred_thousand_messages_each_way<O: Outbound, P: Outbound>(mut client_tx:
         }
     }
     assert_eq!(received, 101_000);
-    assert_eq!(ALLOCATIONS.get() - before, 0, "allocations in the steady state");
+    assert_eq!(counting::allocations() - before, 0, "allocations in the steady state");
 }
 
 #[test]
@@ -168,22 +125,22 @@ fn control_frames_that_wait_share_one_allocation_which_is_gone_once_they_are_tra
     let mut tx = SendBuf::new([0; 16]);
     for connection in [&mut server, &mut client] {
         // What a keepalive ping needs is there for good.
-        let (allocations, before) = (ALLOCATIONS.get(), LIVE.get());
+        let (allocations, before) = (counting::allocations(), live());
         connection.pong(&[1; 18]).unwrap();
-        assert_eq!(ALLOCATIONS.get(), allocations);
+        assert_eq!(counting::allocations(), allocations);
         for _ in 0..1000 {
             connection.pong(&[2; 125]).unwrap();
         }
-        assert_eq!(ALLOCATIONS.get(), allocations + 1);
-        assert!(LIVE.get() - before <= 2 * 131, "{}", LIVE.get() - before);
+        assert_eq!(counting::allocations(), allocations + 1);
+        assert!(live() - before <= 2 * 131, "{}", live() - before);
         while let Some(mut transmit) = connection.poll_transmit(Instant::ZERO, &mut tx) {
             let n = transmit.slices()[0].len().min(50);
             transmit.advance(n);
         }
-        assert_eq!((ALLOCATIONS.get(), LIVE.get()), (allocations + 1, before));
+        assert_eq!((counting::allocations(), live()), (allocations + 1, before));
         // So is what a Close frame without a reason needs.
         connection.close(Instant::ZERO, CloseCode::NORMAL, "").unwrap();
-        assert_eq!(ALLOCATIONS.get(), allocations + 1);
+        assert_eq!(counting::allocations(), allocations + 1);
     }
 }
 
@@ -213,7 +170,7 @@ fn ten_thousand_kept_messages_of_8_bytes_take_at_most_128_bytes_each() {
     const MESSAGES: usize = 10_000;
     let frame = [0x82, 0x88, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
     let (_, kept) = peak_of(|| {
-        let before = LIVE.get();
+        let before = live();
         let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
         let mut rx = RecvBuf::new(Vec::new());
         let mut kept = Vec::with_capacity(MESSAGES);
@@ -223,7 +180,7 @@ fn ten_thousand_kept_messages_of_8_bytes_take_at_most_128_bytes_each() {
             kept.push(ws_tokio::Message::from(event));
         }
         drop(rx);
-        let each = (LIVE.get() - before) as usize / MESSAGES;
+        let each = (live() - before) as usize / MESSAGES;
         assert!(each <= 128, "{each}");
         kept
     });
@@ -270,4 +227,116 @@ fn of_a_thousand_subscribers_a_slow_one_costs_its_own_limit_and_gets_its_message
     // Each queue keeps room for a few headers and parts; the messages that wait are held once, and by the slow one
     // only.
     assert!(peak <= LIMIT + 4 * SIZE + 1000 * 512, "{peak}");
+}
+
+/// A peer that is not there yet, or sends as slowly as it can.
+#[test]
+fn two_gib_announced_and_then_silence_takes_at_most_64_kib_of_heap() {
+    let (peak, ()) = peak_of(|| {
+        let config = config().max_message_size(4 << 30);
+        let mut server = Connection::new(Role::Server, config, Instant::ZERO);
+        let mut rx = RecvBuf::new(Vec::new());
+        rx.extend_from_slice(&[0x82, 0xFF, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+        for _ in 0..1000 {
+            rx.extend_from_slice(&[0]);
+            assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+        }
+    });
+    assert!(peak <= 64 << 10, "{peak}");
+}
+
+#[test]
+fn lengths_beyond_every_limit_reserve_nothing() {
+    for len in [1_u64 << 20, 1 << 32, 1 << 60, (1 << 63) - 1, 1 << 63, u64::MAX] {
+        let (peak, ()) = peak_of(|| {
+            let mut server = Connection::new(Role::Server, config().max_message_size(1000), Instant::ZERO);
+            let mut rx = RecvBuf::new(Vec::new());
+            rx.extend_from_slice(&[0x82, 0xFF]);
+            rx.extend_from_slice(&len.to_be_bytes());
+            rx.extend_from_slice(&[1, 2, 3, 4]);
+            assert!(server.receive(Instant::ZERO, &mut rx).is_err());
+        });
+        assert!(peak <= 4096, "{peak} for {len:x}");
+    }
+}
+
+#[test]
+fn a_mebibyte_of_text_in_fragments_of_one_byte_takes_at_most_twice_its_size_of_heap() {
+    const SIZE: usize = 1 << 20;
+    let more = [0x00, 0x81, 1, 2, 3, 4, b'a' ^ 1].repeat(512);
+    let (peak, ()) = peak_of(|| {
+        let config = Config::default().ping_interval(None).max_fragments(u32::MAX);
+        let mut server = Connection::new(Role::Server, config, Instant::ZERO);
+        let mut rx = RecvBuf::new(Vec::new());
+        rx.extend_from_slice(&[0x01, 0x80, 0, 0, 0, 0]);
+        for _ in 0..SIZE / 512 {
+            rx.extend_from_slice(&more);
+            assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+        }
+        rx.extend_from_slice(&[0x80, 0x80, 0, 0, 0, 0]);
+        let event = server.receive(Instant::ZERO, &mut rx).unwrap();
+        let Some(Event::Data(Message::Text(text))) = event else { panic!("{event:?}") };
+        assert!(text.len() == SIZE && text.bytes().all(|byte| byte == b'a'));
+        assert!(rx.capacity() <= 2 * SIZE, "{}", rx.capacity());
+    });
+    assert!(peak <= 2 * SIZE, "{peak}");
+}
+
+#[test]
+fn ten_million_empty_fragments_take_no_heap() {
+    let empty = [0x00, 0x80, 0, 0, 0, 0].repeat(500);
+    let config = Config::default().ping_interval(None).max_fragments(u32::MAX);
+    let mut server = Connection::new(Role::Server, config, Instant::ZERO);
+    let mut rx = RecvBuf::new(Vec::new());
+    rx.extend_from_slice(&[0x02, 0x80, 0, 0, 0, 0]);
+    rx.extend_from_slice(&empty);
+    assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+    let (peak, ()) = peak_of(|| {
+        for _ in 0..10_000_000 / 500 {
+            rx.extend_from_slice(&empty);
+            assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+        }
+    });
+    assert_eq!(peak, 0);
+}
+
+#[test]
+fn what_a_peer_streams_after_our_close_takes_no_heap() {
+    let mut frame = vec![0x82, 0xFE, 0xEA, 0x60, 0, 0, 0, 0];
+    frame.extend([7; 60_000]);
+    let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
+    let mut rx = RecvBuf::new(Vec::new());
+    server.close(Instant::ZERO, ws_proto::CloseCode::NORMAL, "").unwrap();
+    let (peak, ()) = peak_of(|| {
+        for _ in 0..1000 {
+            for piece in frame.chunks(1000) {
+                rx.extend_from_slice(piece);
+                assert_eq!(server.receive(Instant::ZERO, &mut rx), Ok(None));
+            }
+        }
+    });
+    assert!(peak <= 8 << 10, "{peak}");
+}
+
+#[test]
+fn everything_is_freed_when_a_connection_fails_or_is_dropped_in_the_middle() {
+    let (_, left) = peak_of(|| {
+        let before = live();
+        for cut in 0..300 {
+            let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
+            let mut rx = RecvBuf::new(Vec::new());
+            let mut tx = SendQueue::<Vec<u8>>::new();
+            let mut bytes = vec![0x02, 0xFE, 0, 200, 0, 0, 0, 0];
+            bytes.extend([1; 200]);
+            bytes.extend([0x89, 0x81, 0, 0, 0, 0, 2, 0x83]);
+            rx.extend_from_slice(&bytes[..cut.min(bytes.len())]);
+            let _ = server.send_owned(&mut tx, Kind::Binary, vec![0; 5000]);
+            while let Ok(Some(_)) = server.receive(Instant::ZERO, &mut rx) {}
+            if let Some(mut transmit) = server.poll_transmit(Instant::ZERO, &mut tx) {
+                transmit.advance(cut);
+            }
+        }
+        live() - before
+    });
+    assert_eq!(left, 0);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ws_proto::deflate::{DeflateConfig, DeflateParams, WindowBits};
 use ws_proto::{Config, Error, Instant, Message, PreparedMessage, Role, SendQueue};
+use ws_tests::bomb::bomb;
 use ws_tests::counting::{Counting, live, peak_of};
 use ws_tests::{Endpoint, Frame, Seen, binary, close, cont};
 
@@ -114,30 +115,10 @@ fn with_context_takeover_it_costs_what_the_table_in_the_documentation_says() {
     }
 }
 
-/// A gibibyte of zeros as one compressed message: compressed by the mebibyte, of which all but the first are the same.
-fn bomb() -> Vec<u8> {
-    let mut sender = Endpoint::server();
-    sender.conn.enable_deflate(params(15, false), &config().level(9));
-    let mut mebibyte = || {
-        sender.send_binary(&vec![0; MIB]).unwrap();
-        let mut payload = sender.say().remove(0).payload;
-        payload.extend([0x00, 0x00, 0xFF, 0xFF]);
-        payload
-    };
-    let mut bomb = mebibyte();
-    let next = mebibyte();
-    assert_eq!(next, mebibyte());
-    for _ in 1..1024 {
-        bomb.extend_from_slice(&next);
-    }
-    bomb.truncate(bomb.len() - 4);
-    assert!((1_000_000..1_200_000).contains(&bomb.len()), "{} bytes", bomb.len());
-    bomb
-}
-
 #[test]
 fn a_bomb_of_a_gibibyte_costs_the_limit_and_256_kib_at_most_and_is_refused_with_1009() {
-    let bomb = bomb();
+    let bomb = bomb(1024);
+    assert!((1_000_000..1_200_000).contains(&bomb.len()), "{} bytes", bomb.len());
     let size = bomb.len().div_ceil(1000);
     let mut fragments: Vec<Frame> = bomb.chunks(size).map(|chunk| cont(chunk).more()).collect();
     fragments[0] = binary(&fragments[0].payload).rsv(RSV1).more();
