@@ -85,6 +85,7 @@
 //! |---|---|
 //! | `alloc` | buffers that grow (`Vec<u8>`), `SendQueue` for owned payloads |
 //! | `std` | `Clock`, slices as `IoSlice`; implies `alloc` |
+//! | `deflate` | permessage-deflate (RFC 7692); implies `alloc` |
 //! | `handshake` | the opening handshake of both roles, without an allocator |
 
 #![no_std]
@@ -98,8 +99,12 @@ mod buf;
 mod close_code;
 mod config;
 mod conn;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod error;
 mod event;
+#[cfg(any(feature = "deflate", feature = "handshake"))]
+mod grammar;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 #[cfg(feature = "alloc")]

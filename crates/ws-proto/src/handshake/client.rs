@@ -5,9 +5,10 @@ use core::fmt;
 use super::Agreement;
 use super::accept_key::{AcceptKey, key_from_nonce};
 use super::error::HandshakeError;
-use super::fields::{Names, Once, as_token, has_token, list};
+use super::extensions;
+use super::fields::{Names, Once, as_token, has_token};
 use super::head::HeadReader;
-use super::http::{Kind, is_token};
+use super::http::Kind;
 use super::limits::HandshakeLimits;
 use super::output::{HeadWriter, check_headers, is_field_value, is_handshake_header};
 use super::server_response::ServerResponse;
@@ -15,6 +16,9 @@ use super::uri::Uri;
 use crate::buf::outbound::Outbound;
 use crate::buf::recv::RecvBuf;
 use crate::buf::storage::Storage;
+#[cfg(feature = "deflate")]
+use crate::deflate::{DeflateConfig, DeflateOffer};
+use crate::grammar::is_token;
 use crate::time::Instant;
 
 /// What a client asks for.
@@ -35,12 +39,22 @@ pub struct ClientRequest<'a> {
     headers: &'a [(&'a str, &'a str)],
     origin: Option<&'a str>,
     require_subprotocol: bool,
+    #[cfg(feature = "deflate")]
+    deflate: extensions::Deflate<'a>,
 }
 
 impl<'a> ClientRequest<'a> {
     /// Asks for the resource at `uri`, and nothing in particular.
     pub const fn new(uri: Uri<'a>) -> Self {
-        Self { uri, subprotocols: &[], headers: &[], origin: None, require_subprotocol: false }
+        Self {
+            uri,
+            subprotocols: &[],
+            headers: &[],
+            origin: None,
+            require_subprotocol: false,
+            #[cfg(feature = "deflate")]
+            deflate: extensions::Deflate { config: None, offers: &[] },
+        }
     }
 
     /// Offers subprotocols, the most preferred first. Each a token, none twice (RFC 6455 section 4.1).
@@ -80,6 +94,41 @@ impl<'a> ClientRequest<'a> {
     pub const fn require_subprotocol(mut self, yes: bool) -> Self {
         self.require_subprotocol = yes;
         self
+    }
+
+    /// Offers permessage-deflate (RFC 7692) as [`DeflateConfig::offer`] has it, unless
+    /// [`deflate_offers`](Self::deflate_offers) has other offers.
+    ///
+    /// [`Agreement::deflate`] tells whether the server accepted it, and with which parameters. A client that
+    /// cannot do without closes the connection with 1010 if it did not.
+    ///
+    /// Default: not offered. Compression costs memory and time for each connection, and lets sizes tell about
+    /// secrets that are sent together with what somebody else chose.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.deflate.config = Some(config);
+        self
+    }
+
+    /// Offers permessage-deflate with these parameters, the most preferred first, in place of what the four
+    /// negotiated settings of the [configuration](Self::deflate) say; which, if there is none, is the default one.
+    ///
+    /// Default: none, the one offer that the configuration leads to.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate_offers(mut self, offers: &'a [DeflateOffer]) -> Self {
+        if self.deflate.config.is_none() && !offers.is_empty() {
+            self.deflate.config = Some(DeflateConfig::new());
+        }
+        self.deflate.offers = offers;
+        self
+    }
+
+    /// The configuration with which permessage-deflate is offered, if it is.
+    #[cfg(feature = "deflate")]
+    pub const fn deflate_config(&self) -> Option<DeflateConfig> {
+        self.deflate.config
     }
 
     /// What is asked for.
@@ -125,6 +174,12 @@ impl<'a> ClientRequest<'a> {
             }
             head.text("\r\n");
         }
+        #[cfg(feature = "deflate")]
+        self.deflate.with_offers(|offers| {
+            if !offers.is_empty() {
+                head.display_field(extensions::NAME, &offers);
+            }
+        });
         head.fields(self.headers);
         head.finish()
     }
@@ -251,12 +306,6 @@ impl ClientHandshake {
                 _ if name.eq_ignore_ascii_case("Connection") => connection |= has_token(value, "upgrade"),
                 _ if name.eq_ignore_ascii_case("Sec-WebSocket-Accept") => accept.add(value),
                 _ if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") => subprotocol.add(value),
-                // None is offered yet. An empty list uses none.
-                _ if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions")
-                    && list(value).next().is_some() =>
-                {
-                    return Err(HandshakeError::UnexpectedExtension);
-                }
                 _ => {}
             }
         }
@@ -270,6 +319,10 @@ impl ClientHandshake {
         if accept.get() != Some(self.expected.as_bytes()) {
             return Err(HandshakeError::InvalidAccept);
         }
+        #[cfg(feature = "deflate")]
+        let deflate = request.deflate.verify(response.headers())?;
+        #[cfg(not(feature = "deflate"))]
+        extensions::check_none(response.headers())?;
         let subprotocol = match subprotocol {
             Once::Absent if request.require_subprotocol && !request.subprotocols.is_empty() => {
                 return Err(HandshakeError::MissingSubprotocol);
@@ -282,7 +335,11 @@ impl ClientHandshake {
             ),
             Once::Repeated => return Err(HandshakeError::UnexpectedSubprotocol),
         };
-        Ok(Agreement { subprotocol })
+        Ok(Agreement {
+            subprotocol,
+            #[cfg(feature = "deflate")]
+            deflate,
+        })
     }
 
     /// Says that the transport ended. Before the head is complete this is an error, which is given back and

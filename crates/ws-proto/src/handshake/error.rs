@@ -5,6 +5,9 @@ use thiserror::Error as ThisError;
 use super::output::{HeadWriter, status_line};
 use super::uri::UriError;
 use crate::buf::outbound::Outbound;
+use crate::close_code::CloseCode;
+#[cfg(feature = "deflate")]
+use crate::deflate::NegotiationError;
 
 /// Why an opening handshake failed.
 ///
@@ -51,6 +54,11 @@ pub enum HandshakeError {
     /// 6455 section 4.1). What answered does not speak WebSocket, or answers somebody else.
     #[error("the Sec-WebSocket-Accept is missing, repeated or wrong")]
     InvalidAccept,
+    /// The server's fault: its answer to an offer of permessage-deflate has a defect, or answers none of the
+    /// offers (RFC 7692 section 7). Close the connection: what the server sends could not be read.
+    #[cfg(feature = "deflate")]
+    #[error("invalid negotiation of permessage-deflate: {0}")]
+    InvalidExtension(NegotiationError),
     /// The caller's fault: a header whose name is no token, or whose value has a control character or is not
     /// ASCII; it could end the header and begin another. Status 500.
     #[error("a header to be sent has an invalid name or value")]
@@ -183,6 +191,23 @@ impl HandshakeError {
         }
     }
 
+    /// The code of a Close frame that tells the server why the client fails the connection, for errors behind
+    /// which there would be a WebSocket that could carry it: 1010 for [`UnexpectedExtension`] and
+    /// `InvalidExtension`, and `None` for all others.
+    ///
+    /// To close the transport at once is as good: RFC 6455 section 7.1.7 asks for a Close frame only once the
+    /// connection is established.
+    ///
+    /// [`UnexpectedExtension`]: Self::UnexpectedExtension
+    pub const fn close_code(&self) -> Option<CloseCode> {
+        match self {
+            Self::UnexpectedExtension => Some(CloseCode::MANDATORY_EXTENSION),
+            #[cfg(feature = "deflate")]
+            Self::InvalidExtension(error) => Some(error.close_code()),
+            _ => None,
+        }
+    }
+
     /// Queues the response that answers this error, for a server. Transmit it with
     /// [`poll_transmit`](super::poll_transmit), then close the connection: what else arrives on it is not to
     /// be looked at.
@@ -202,6 +227,17 @@ impl HandshakeError {
         }
         head.field("Content-Length", "0");
         head.finish()
+    }
+}
+
+/// What a client finds wrong in the extensions of a response.
+#[cfg(feature = "deflate")]
+impl From<NegotiationError> for HandshakeError {
+    fn from(error: NegotiationError) -> Self {
+        match error {
+            NegotiationError::UnexpectedExtension => Self::UnexpectedExtension,
+            error => Self::InvalidExtension(error),
+        }
     }
 }
 

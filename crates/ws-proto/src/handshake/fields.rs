@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::http::{is_token, split_once};
+use super::http::split_once;
+use crate::grammar::{is_token, trim};
 
 /// The headers of a request or response in their order: names as they were sent, values without the white
 /// space around them.
@@ -32,7 +33,7 @@ impl<'b> Iterator for Headers<'b> {
     fn next(&mut self) -> Option<Self::Item> {
         let (line, rest) = split_once(self.lines, b'\n')?;
         self.lines = rest;
-        let (name, value) = split_once(line, b':')?;
+        let (name, value) = split_once(line.strip_suffix(b"\r").unwrap_or(line), b':')?;
         Some((core::str::from_utf8(name).ok()?, trim(value)))
     }
 }
@@ -93,17 +94,6 @@ pub(super) fn has_token(value: &[u8], token: &str) -> bool {
 /// The element as text, if it is a token.
 pub(super) fn as_token(element: &[u8]) -> Option<&str> {
     if is_token(element) { core::str::from_utf8(element).ok() } else { None }
-}
-
-/// Without spaces and tabs around it (RFC 9110 section 5.6.3), and without the CR of the line end.
-fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = bytes {
-        bytes = rest;
-    }
-    while let [rest @ .., b' ' | b'\t' | b'\r'] = bytes {
-        bytes = rest;
-    }
-    bytes
 }
 
 #[cfg(test)]

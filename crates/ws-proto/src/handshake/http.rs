@@ -2,6 +2,7 @@
 
 use super::error::{HandshakeError, HttpFault};
 use super::limits::HandshakeLimits;
+use crate::grammar::{is_token, is_token_byte};
 
 /// How many headers there is room for on the stack while `httparse` looks at them.
 pub(super) const MAX_FIELDS: usize = 100;
@@ -208,32 +209,6 @@ pub(super) fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let position = bytes.iter().position(|&byte| byte == at)?;
     let (before, rest) = bytes.split_at(position);
     Some((before, rest.get(1..).unwrap_or(&[])))
-}
-
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
-}
-
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@
 //! `SendQueue`, and bytes behind the handshake are where the connection looks for them. Heads are limited in
 //! size and number of headers and by an absolute deadline: see [`HandshakeLimits`].
 //!
+//! Of extensions there is permessage-deflate, with the feature `deflate` and where it is asked for
+//! (`AcceptOptions::deflate`, `ClientRequest::deflate`); `Agreement::deflate` has what was agreed. A server ignores
+//! offers of all others, and a client fails if the server uses one that it did not offer.
+//!
 //! # A server
 //!
 //! ```
@@ -106,6 +110,7 @@
 mod accept_key;
 mod client;
 mod error;
+mod extensions;
 mod fields;
 mod head;
 mod http;
@@ -132,10 +137,16 @@ pub use server::ServerHandshake;
 pub use server_response::ServerResponse;
 pub use uri::{Uri, UriError};
 
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateParams;
+
 /// What both sides agreed on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Agreement<'a> {
     /// The subprotocol, if one was chosen (RFC 6455 section 1.9).
     pub subprotocol: Option<&'a str>,
+    /// The parameters of permessage-deflate, if it was agreed on (RFC 7692). Give them to the connection.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<DeflateParams>,
 }

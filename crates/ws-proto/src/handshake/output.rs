@@ -3,8 +3,8 @@
 use core::fmt::{self, Write as _};
 
 use super::error::HandshakeError;
-use super::http::is_token;
 use crate::buf::outbound::{NoRoom, Outbound, Slices};
+use crate::grammar::is_token;
 
 /// Queues a head piece by piece. What does not fit is taken back, all of it.
 pub(super) struct HeadWriter<'t, O: Outbound> {

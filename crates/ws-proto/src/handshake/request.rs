@@ -5,6 +5,8 @@ use core::fmt;
 use super::Agreement;
 use super::accept_key::{AcceptKey, is_key};
 use super::error::HandshakeError;
+#[cfg(feature = "deflate")]
+use super::extensions;
 use super::fields::{Headers, Names, Once, as_token, has_token, list};
 use super::http::{self, RequestLine};
 use super::origin::OriginPolicy;
@@ -12,6 +14,8 @@ use super::output::{HeadWriter, check_headers, is_handshake_header};
 use super::response::Response;
 use super::uri::{Authority, is_path_or_query};
 use crate::buf::outbound::Outbound;
+#[cfg(feature = "deflate")]
+use crate::deflate::{DeflateConfig, DeflateOffer, NegotiationError};
 
 /// How many subprotocols a client may offer. They are held against each other, so that their number has to be
 /// bounded; who offers more than two or three is up to something.
@@ -83,6 +87,13 @@ impl<'b> Request<'b> {
         self.subprotocol_elements().filter_map(as_token)
     }
 
+    /// The client's offers of permessage-deflate, the most preferred first: from all `Sec-WebSocket-Extensions`
+    /// headers, which may be several. An offer with a defect is an error, and [`accept`](Self::accept) declines it.
+    #[cfg(feature = "deflate")]
+    pub fn deflate_offers(&self) -> impl Iterator<Item = Result<DeflateOffer, NegotiationError>> + use<'b> {
+        DeflateOffer::parse_all(extensions::values(self.headers))
+    }
+
     /// Whether this asks for a WebSocket at all: whether `Upgrade` lists `websocket`. Otherwise it is a plain
     /// HTTP request, which one may [answer](Self::respond) with a page, or with
     /// [`HandshakeError::NotAnUpgrade`].
@@ -101,7 +112,8 @@ impl<'b> Request<'b> {
     }
 
     /// Validates the request, as [`validate`](Self::validate) does, and queues the response that accepts it:
-    /// 101, and with it `Sec-WebSocket-Accept`, the subprotocol if one was chosen, and the caller's headers.
+    /// 101, and with it `Sec-WebSocket-Accept`, the subprotocol if one was chosen, the extension if one is agreed
+    /// on, and the caller's headers.
     ///
     /// From here on the connection is a WebSocket: `Connection::new(Role::Server, ..)` with the same receive
     /// buffer and the same `tx`, at once. The response is transmitted ahead of its frames.
@@ -123,6 +135,8 @@ impl<'b> Request<'b> {
             }
         }
         check_headers(options.headers, is_handshake_header)?;
+        #[cfg(feature = "deflate")]
+        let deflate = options.deflate.and_then(|config| config.accept(extensions::values(self.headers)));
 
         let mut head = HeadWriter::new(tx)?;
         head.text("HTTP/1.1 101 Switching Protocols\r\n");
@@ -132,9 +146,17 @@ impl<'b> Request<'b> {
         if let Some(chosen) = options.subprotocol {
             head.field("Sec-WebSocket-Protocol", chosen);
         }
+        #[cfg(feature = "deflate")]
+        if let Some(response) = deflate {
+            head.display_field(extensions::NAME, &response);
+        }
         head.fields(options.headers);
         head.finish()?;
-        Ok(Agreement { subprotocol: options.subprotocol })
+        Ok(Agreement {
+            subprotocol: options.subprotocol,
+            #[cfg(feature = "deflate")]
+            deflate: deflate.map(|response| response.params()),
+        })
     }
 
     /// Queues any response but 101. Transmit it with [`poll_transmit`](super::poll_transmit), then close the
@@ -292,8 +314,8 @@ impl<'b> Fields<'b> {
     }
 }
 
-/// How a request is accepted: by default without a subprotocol, without further headers, and from the same
-/// origin only.
+/// How a request is accepted: by default without a subprotocol, without an extension, without further headers,
+/// and from the same origin only.
 ///
 /// ```
 /// use ws_proto::handshake::{AcceptOptions, OriginPolicy};
@@ -308,12 +330,20 @@ pub struct AcceptOptions<'a> {
     subprotocol: Option<&'a str>,
     headers: &'a [(&'a str, &'a str)],
     origins: OriginPolicy<'a>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateConfig>,
 }
 
 impl<'a> AcceptOptions<'a> {
     /// The defaults, as [`Default`] gives them, in a `const` context.
     pub const fn new() -> Self {
-        Self { subprotocol: None, headers: &[], origins: OriginPolicy::SameOrigin { scheme_is_https: false } }
+        Self {
+            subprotocol: None,
+            headers: &[],
+            origins: OriginPolicy::SameOrigin { scheme_is_https: false },
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
     }
 
     /// Chooses a subprotocol, which must be one of those that the client offers.
@@ -343,6 +373,24 @@ impl<'a> AcceptOptions<'a> {
         self.origins = origins;
         self
     }
+
+    /// Agrees to permessage-deflate (RFC 7692) if the client offers it, as [`DeflateConfig::accept`] has it.
+    /// [`Agreement::deflate`] tells whether, and with which parameters.
+    ///
+    /// Default: not agreed to, whatever is offered. Compression costs memory and time for each connection, and lets
+    /// sizes tell about secrets that are sent together with what somebody else chose.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.deflate = Some(config);
+        self
+    }
+
+    /// The configuration with which permessage-deflate is agreed to, if it is.
+    #[cfg(feature = "deflate")]
+    pub const fn deflate_config(&self) -> Option<DeflateConfig> {
+        self.deflate
+    }
 }
 
 /// Without the values of headers, which are often secret.
@@ -352,6 +400,6 @@ impl fmt::Debug for AcceptOptions<'_> {
             .field("subprotocol", &self.subprotocol)
             .field("headers", &Names(self.headers))
             .field("origins", &self.origins)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
