@@ -33,6 +33,11 @@ fn replay(target: &str) {
 }
 
 #[test]
+fn seeds_of_deflate() {
+    replay("deflate");
+}
+
+#[test]
 fn seeds_of_differential() {
     replay("differential");
 }

@@ -28,6 +28,9 @@ fn main() {
         write("differential", name, &[&[client], &bytes[..]].concat());
         write("header", name, &[&[client | 0x40], &bytes[..bytes.len().min(14)]].concat());
     }
+    for (name, values) in extensions() {
+        write("deflate", name, &[&[0, 0b1111_1100, 0b1111_1100, 0b0100_1001], values.as_bytes()].concat());
+    }
     for (name, bytes) in heads() {
         write("handshake", name, &bytes);
     }
@@ -135,6 +138,41 @@ fn streams() -> Vec<(&'static str, bool, Vec<u8>)> {
         ("ping-flood", true, masked(&[(0x89, &[0xEE; 125][..]); 12])),
         ("declared-and-not-sent", true, [&[0x82, 0xFF, 0, 0, 0, 0, 0x80, 0, 0, 0], &KEY[..]].concat()),
         ("three-messages", false, plain(&[(0x81, "é€😀".as_bytes()), (0x82, b""), (0x81, b"z")])),
+    ]
+}
+
+/// Values of `Sec-WebSocket-Extensions`, a header a line.
+fn extensions() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("rfc-7692-7.1-offer", "permessage-deflate"),
+        ("rfc-7692-7.1.1.1-offer", "permessage-deflate; server_no_context_takeover"),
+        ("rfc-7692-7.1.2.1-offer", "permessage-deflate; server_max_window_bits=10"),
+        (
+            "rfc-7692-7.1.3-offers",
+            "permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate; client_max_window_bits",
+        ),
+        (
+            "all-four",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=8; client_max_window_bits=15",
+        ),
+        ("several-headers", "x-other; a=\"b,c\"\npermessage-deflate\n, ,"),
+        ("bits-7", "permessage-deflate; server_max_window_bits=7"),
+        ("bits-16", "permessage-deflate; client_max_window_bits=16"),
+        ("bits-leading-zero", "permessage-deflate; server_max_window_bits=08"),
+        ("bits-quoted", "permessage-deflate; server_max_window_bits=\"10\""),
+        ("bits-empty", "permessage-deflate; server_max_window_bits="),
+        ("bits-plus", "permessage-deflate; server_max_window_bits=+9"),
+        ("bits-fraction", "permessage-deflate; server_max_window_bits=9.0"),
+        ("bits-large", "permessage-deflate; server_max_window_bits=99999999999"),
+        ("bits-missing", "permessage-deflate; server_max_window_bits"),
+        ("unknown-parameter", "permessage-deflate; foo"),
+        ("repeated-parameter", "permessage-deflate; client_max_window_bits; client_max_window_bits=9"),
+        ("repeated-flag", "permessage-deflate; server_no_context_takeover; server_no_context_takeover"),
+        ("twice", "permessage-deflate, permessage-deflate"),
+        ("other-case", "Permessage-Deflate"),
+        ("quotes", "a; b=\"\\c\\c\\c\\c\\c, permessage-deflate"),
+        ("nothing", ""),
+        ("malformed", "permessage-deflate;;, ;, permessage-deflate; =9"),
     ]
 }
 

@@ -7,6 +7,7 @@
 mod alloc;
 mod input;
 
+pub mod deflate;
 pub mod differential;
 pub mod handshake;
 pub mod header;
@@ -22,7 +23,8 @@ pub use input::{Cuts, Input, bit};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: &[Target] = &[
+pub const TARGETS: [Target; 7] = [
+    ("deflate", deflate::run),
     ("differential", differential::run),
     ("handshake", handshake::run),
     ("header", header::run),

@@ -39,6 +39,9 @@ struct End {
     pieces: Vec<u8>,
     /// The next message may be passed over: a reader of one message was dropped, or began in the middle of another.
     skipping: bool,
+    /// Looking for the next message as a stream was given up, perhaps in the middle of one that was being passed over: what
+    /// is left of that may be received as if it were all.
+    tail: bool,
     /// It may be closing, and what arrives be discarded.
     discarding: bool,
     /// Receiving is over.
@@ -97,6 +100,7 @@ async fn operations(mut input: Input<'_>) {
         socket,
         pieces: Vec::new(),
         skipping: false,
+        tail: false,
         discarding: false,
         over: false,
         numbers: 0,
@@ -191,8 +195,11 @@ impl End {
 
     /// A message was received as a whole.
     fn check(&mut self, message: &Message, incoming: &mut Queued) {
+        if self.tail && incoming.is_tail(message) {
+            return;
+        }
         incoming.check(message, self.skipping || self.discarding);
-        self.skipping = false;
+        (self.skipping, self.tail) = (false, false);
     }
 
     fn send_fragment(&mut self, kind: Kind, how: u8, out: &mut Queued) {
@@ -370,10 +377,11 @@ impl End {
                 let whole = core::mem::take(&mut self.pieces);
                 // Only the whole socket says what kind it is; the numbers in front tell as well.
                 let is_text = text || whole.first().is_some_and(u8::is_ascii_digit);
-                let message = if is_text {
-                    Message::text(String::from_utf8(whole).expect("text"))
-                } else {
-                    Message::binary(whole)
+                let message = match String::from_utf8(whole) {
+                    Ok(text) if is_text => Message::text(text),
+                    Ok(text) => Message::binary(text.into_bytes()),
+                    Err(_) if text => panic!("text that is none"),
+                    Err(error) => Message::binary(error.into_bytes()),
                 };
                 self.check(&message, incoming);
             }
@@ -386,8 +394,8 @@ impl End {
     fn next_message(&mut self, polls: u8, len: usize, incoming: &mut Queued) {
         let read = receiver!(self, ws => {
             let Some(Ok(Some(mut reader))) = poll_times(polls, ws.next_message()) else {
-                // It may have passed over the rest of a message.
-                self.skipping = true;
+                // It may have passed over the rest of a message, or a part of that.
+                (self.skipping, self.tail) = (true, true);
                 self.pieces.clear();
                 return;
             };

@@ -48,6 +48,15 @@ impl Queued {
         }
     }
 
+    /// Whether this is the end of a message that was queued, and less than that.
+    pub(super) fn is_tail(&self, message: &Message) -> bool {
+        let payload = payload(message);
+        self.messages
+            .iter()
+            .map(|(queued, _)| self::payload(queued))
+            .any(|queued| queued.len() > payload.len() && queued.ends_with(payload))
+    }
+
     /// Whether all that was certainly queued has been reported.
     pub(super) fn is_done(&self) -> bool {
         self.messages[self.next..].iter().all(|(_, fate)| *fate == Fate::Unknown)
@@ -70,4 +79,12 @@ pub(super) fn bytes(number: usize, len: usize) -> Vec<u8> {
     let mut bytes = (number as u32).to_be_bytes().to_vec();
     bytes.resize(4 + len, number as u8);
     bytes
+}
+
+fn payload(message: &Message) -> &[u8] {
+    match message {
+        Message::Binary(bytes) => bytes,
+        Message::Text(text) => text.as_str().as_bytes(),
+        _ => &[],
+    }
 }
