@@ -28,17 +28,18 @@ function reader(ws) {
   return () => (arrived.length ? Promise.resolve(arrived.shift()) : new Promise((resolve) => waiting.push(resolve)));
 }
 
-async function open(url) {
-  // The defaults offer permessage-deflate, which a server without it has to decline.
-  const ws = new WebSocket(url, ["echo"]);
+async function open(url, compression) {
+  // The defaults offer permessage-deflate, which a server without it has to decline. Everything is compressed.
+  const ws = new WebSocket(url, ["echo"], { perMessageDeflate: { threshold: 0, clientMaxWindowBits: true } });
   const read = reader(ws);
   await once(ws, "open");
   assert.equal(ws.protocol, "echo");
+  assert.equal(ws.extensions !== "", compression !== "off", ws.extensions);
   return [ws, read];
 }
 
-async function main(url) {
-  let [ws, read] = await open(url);
+async function main(url, compression) {
+  let [ws, read] = await open(url, compression);
   for (const message of MESSAGES) {
     ws.send(message);
     assert.deepEqual(await read(), message);
@@ -59,18 +60,18 @@ async function main(url) {
   let [code, reason] = await once(ws, "close");
   assert.deepEqual([code, reason.toString()], [4000, "grüße vom Client"]);
 
-  [ws] = await open(url);
+  [ws] = await open(url, compression);
   ws.send("!close");
   [code, reason] = await once(ws, "close");
   assert.deepEqual([code, reason.toString()], [4001, "grüße vom Server"]);
 
-  [ws] = await open(url);
+  [ws] = await open(url, compression);
   ws.send(Buffer.alloc(5 << 20));
   [code] = await once(ws, "close");
   assert.equal(code, 1009);
 }
 
-main(process.argv[2]).then(
+main(process.argv[2], process.argv[3]).then(
   () => console.log("ok"),
   (error) => {
     console.error(error);

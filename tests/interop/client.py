@@ -18,10 +18,15 @@ MESSAGES = [
 ]
 
 
-async def main(url: str) -> None:
+async def main(url: str, compression: str) -> None:
     # The defaults offer permessage-deflate, which a server without it has to decline.
     async with websockets.connect(url, max_size=4 << 20, subprotocols=["echo"]) as ws:
         assert ws.subprotocol == "echo", ws.subprotocol
+        extensions = [repr(extension) for extension in ws.protocol.extensions]
+        assert len(extensions) == (compression != "off"), extensions
+        assert all(
+            ("no_context_takeover=True" in extension) == (compression == "no-takeover") for extension in extensions
+        ), extensions
         for message in MESSAGES:
             await ws.send(message)
             received = await ws.recv()
@@ -62,5 +67,5 @@ async def main(url: str) -> None:
         raise AssertionError("not closed")
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main(sys.argv[1], sys.argv[2]))
 print("ok")

@@ -6,6 +6,7 @@ const server = new WebSocketServer({
   host: "127.0.0.1",
   port: 0,
   maxPayload: 4 << 20,
+  perMessageDeflate: { threshold: 0 },
   handleProtocols: (offered) => (offered.has("echo") ? "echo" : false),
 });
 server.on("listening", () => console.log("listening", server.address().port));

@@ -15,6 +15,7 @@
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::panic, clippy::unwrap_used)]
 #![allow(clippy::std_instead_of_alloc)]
 
+pub mod counting;
 mod cut;
 mod endpoint;
 mod frame;

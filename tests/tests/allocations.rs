@@ -8,8 +8,8 @@ use core::cell::Cell;
 use std::alloc::System;
 
 use ws_proto::{
-    Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, Role, SendBuf, SendError,
-    SendQueue,
+    CloseCode, Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, Role, SendBuf,
+    SendError, SendQueue,
 };
 
 struct Counting;
@@ -159,6 +159,32 @@ fn a_server_sends_an_owned_payload_without_copying_it() {
         }
     });
     assert!(peak < 4096, "{peak}");
+}
+
+#[test]
+fn control_frames_that_wait_share_one_allocation_which_is_gone_once_they_are_transmitted() {
+    let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
+    let mut client = Connection::new(Role::Client(MaskKeys::from_seed([4; 32])), config(), Instant::ZERO);
+    let mut tx = SendBuf::new([0; 16]);
+    for connection in [&mut server, &mut client] {
+        // What a keepalive ping needs is there for good.
+        let (allocations, before) = (ALLOCATIONS.get(), LIVE.get());
+        connection.pong(&[1; 18]).unwrap();
+        assert_eq!(ALLOCATIONS.get(), allocations);
+        for _ in 0..1000 {
+            connection.pong(&[2; 125]).unwrap();
+        }
+        assert_eq!(ALLOCATIONS.get(), allocations + 1);
+        assert!(LIVE.get() - before <= 2 * 131, "{}", LIVE.get() - before);
+        while let Some(mut transmit) = connection.poll_transmit(Instant::ZERO, &mut tx) {
+            let n = transmit.slices()[0].len().min(50);
+            transmit.advance(n);
+        }
+        assert_eq!((ALLOCATIONS.get(), LIVE.get()), (allocations + 1, before));
+        // So is what a Close frame without a reason needs.
+        connection.close(Instant::ZERO, CloseCode::NORMAL, "").unwrap();
+        assert_eq!(ALLOCATIONS.get(), allocations + 1);
+    }
 }
 
 #[test]

@@ -6,13 +6,15 @@ mod interop_support;
 
 use std::process::Stdio;
 
-use interop_support::{Peer, Report, Server};
+use interop_support::{Compression, Peer, Report, Server};
 
 #[tokio::test]
 async fn it_talks_to_our_servers() {
     let Some(chromium) = Peer::chromium().await else { return };
-    for server in Server::ALL {
-        let mut server = server.start().await;
+    for (server, compression) in
+        Server::ALL.into_iter().flat_map(|server| Compression::ALL.map(|how| (server, how)))
+    {
+        let mut server = server.start(compression).await;
         let profile = std::env::temp_dir().join(format!("ws-tests-chromium-{}", std::process::id()));
         let mut browser = chromium
             .command()
@@ -20,7 +22,7 @@ async fn it_talks_to_our_servers() {
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--remote-debugging-port=0"])
             .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(format!("http://{}/browser", server.addr))
+            .arg(format!("http://{}/browser?{}", server.addr, compression.name()))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

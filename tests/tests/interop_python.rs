@@ -4,14 +4,16 @@
 
 mod interop_support;
 
-use interop_support::{Peer, Server, converse, converse_over_mio};
+use interop_support::{Compression, Peer, Server, converse, converse_over_mio};
 
 #[tokio::test]
 async fn its_client_talks_to_our_servers() {
     let Some(python) = Peer::python().await else { return };
-    for server in Server::ALL {
-        let mut server = server.start().await;
-        python.run_client("client.py", &server.url()).await;
+    for (server, compression) in
+        Server::ALL.into_iter().flat_map(|server| Compression::ALL.map(|how| (server, how)))
+    {
+        let mut server = server.start(compression).await;
+        python.run_client("client.py", &server.url(), compression).await;
         server.expect_the_usual_ends().await;
     }
 }
@@ -20,6 +22,8 @@ async fn its_client_talks_to_our_servers() {
 async fn our_clients_talk_to_its_server() {
     let Some(python) = Peer::python().await else { return };
     let mut server = python.start_server("server.py").await;
-    converse_over_mio(&mut server).await;
-    converse(server).await;
+    for compression in Compression::ALL {
+        converse_over_mio(&mut server, compression).await;
+        converse(&mut server, compression).await;
+    }
 }

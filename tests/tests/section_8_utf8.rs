@@ -104,6 +104,65 @@ fn section_8_1_a_byte_that_cannot_be_right_fails_at_once_inside_an_unfinished_fr
     }
 }
 
+/// Texts of `len` bytes or a few less: one byte a character, more, and both.
+fn long_texts(len: usize) -> impl Iterator<Item = String> {
+    ["all of it is ASCII. ", "語", "ж😀", "mostly ASCII, é"].into_iter().map(move |text| {
+        let mut text: String = text.repeat(len / text.len() + 1);
+        text.truncate(text.floor_char_boundary(len));
+        text
+    })
+}
+
+/// The lengths are around those at which other code takes over: words, vectors, the limits of what counts as short.
+const LENGTHS: [usize; 13] = [7, 8, 9, 31, 33, 63, 64, 65, 127, 129, 255, 257, 400];
+
+#[test]
+fn section_8_1_a_long_text_passes_wherever_it_is_cut() {
+    for is_server in [true, false] {
+        for whole in LENGTHS.into_iter().flat_map(long_texts) {
+            let bytes = whole.as_bytes();
+            for cut in 0..=bytes.len() {
+                let mut end = Endpoint::of(is_server);
+                end.hear(&[text(&bytes[..cut]).more(), cont(&bytes[cut..])]);
+                assert_eq!(end.error(), None, "{whole} cut at {cut}");
+                assert_eq!(end.events(), [Seen::text(&whole)]);
+                // The same cut inside of a frame.
+                let wire = wire(&[text(bytes)], is_server);
+                let header = wire.len() - bytes.len();
+                let mut end = Endpoint::of(is_server);
+                end.hear_bytes(&wire[..header + cut]);
+                end.hear_bytes(&wire[header + cut..]);
+                assert_eq!(end.events(), [Seen::text(&whole)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn section_8_1_a_fault_at_any_place_of_a_long_text_is_noticed_with_the_byte_that_decides() {
+    for is_server in [true, false] {
+        for whole in LENGTHS.into_iter().flat_map(long_texts) {
+            let boundaries = (0..=whole.len()).filter(|at| whole.is_char_boundary(*at));
+            for at in boundaries {
+                for (fault, decides) in [(&b"\x80"[..], 1), (b"\xed\xa0\x80", 2), (b"\xf0\x9f\x92x", 4)] {
+                    let payload = [&whole.as_bytes()[..at], fault, &whole.as_bytes()[at..]].concat();
+                    let wire = wire(&[text(&payload)], is_server);
+                    let decided = wire.len() - payload.len() + at + decides;
+                    let mut end = Endpoint::of(is_server);
+                    end.hear_bytes(&wire[..decided - 1]);
+                    assert_eq!(end.error(), None, "{fault:x?} at {at} of {whole}");
+                    end.hear_bytes(&wire[decided - 1..decided]);
+                    assert_eq!(end.error(), Some(Error::InvalidUtf8), "{fault:x?} at {at} of {whole}");
+                    // And all at once.
+                    let mut end = Endpoint::of(is_server);
+                    end.hear_bytes(&wire);
+                    assert_eq!((end.events(), end.error()), (vec![], Some(Error::InvalidUtf8)));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn section_5_6_a_text_frame_may_end_inside_a_character_and_the_message_may_not() {
     for (script, valid) in [

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 use ws_proto::Config;
+use ws_proto::deflate::{DeflateConfig, WindowBits};
+use ws_proto::handshake::{AcceptOptions, ClientRequest, Uri};
 
 const SERVER_USAGE: &str = "\
 usage: *_echo_server [options]
@@ -16,15 +18,50 @@ usage: *_echo_server [options]
   --handshake-timeout SECS   for the whole opening handshake      (default 10)
   --keepalive SECS           between pings, and to answer one; 0: none (default 20)
   --close-timeout SECS       for the whole closing handshake      (default 10)
-  --streaming                echo pieces as they come, as fragments; no limit on messages";
+  --streaming                echo pieces as they come, as fragments; no limit on messages
+  --deflate                  compress with clients that offer permessage-deflate
+  --window-bits N            the largest window to agree on, 8 to 15 (default 15)
+  --no-context-takeover      compress each message by itself, both ways";
 
 const CLIENT_USAGE: &str = "\
-usage: *_echo_client URL
-  sends each line of standard input as a text message to URL (ws://host[:port]/path) and prints what comes back";
+usage: *_echo_client [options] URL
+  sends each line of standard input as a text message to URL (ws://host[:port]/path) and prints what comes back
+  --deflate                  offer permessage-deflate
+  --window-bits N            the largest window to agree on, 8 to 15 (default 15)
+  --no-context-takeover      compress each message by itself, both ways";
 
 const AUTOBAHN_USAGE: &str = "\
-usage: *_autobahn_client --url ws://ADDR --agent NAME
-  walks the cases of an Autobahn fuzzing server, echoing what it receives";
+usage: *_autobahn_client --url ws://ADDR --agent NAME [options]
+  walks the cases of an Autobahn fuzzing server, echoing what it receives
+  --deflate                  offer permessage-deflate
+  --window-bits N            the largest window to agree on, 8 to 15 (default 15)
+  --no-context-takeover      compress each message by itself, both ways";
+
+/// The flags about permessage-deflate, which all programs have.
+#[derive(Clone, Copy, Debug, Default)]
+struct DeflateArgs {
+    deflate: bool,
+    window_bits: WindowBits,
+    no_context_takeover: bool,
+}
+
+impl DeflateArgs {
+    fn request<'a>(&self, uri: Uri<'a>) -> ClientRequest<'a> {
+        let request = ClientRequest::new(uri);
+        self.config().map_or(request, |config| request.deflate(config))
+    }
+
+    /// Both ways alike.
+    fn config(&self) -> Option<DeflateConfig> {
+        self.deflate.then(|| {
+            DeflateConfig::new()
+                .server_max_window_bits(self.window_bits)
+                .client_max_window_bits(self.window_bits)
+                .server_no_context_takeover(self.no_context_takeover)
+                .client_no_context_takeover(self.no_context_takeover)
+        })
+    }
+}
 
 /// The flags of `*_echo_server`.
 #[derive(Clone, Debug)]
@@ -45,6 +82,7 @@ pub struct ServerArgs {
     pub close_timeout: Duration,
     /// Echo pieces as they come, as fragments.
     pub streaming: bool,
+    deflate: DeflateArgs,
 }
 
 impl ServerArgs {
@@ -63,6 +101,12 @@ impl ServerArgs {
             .close_timeout(self.close_timeout)
     }
 
+    /// How requests are accepted.
+    pub fn accept_options(&self) -> AcceptOptions<'static> {
+        let options = AcceptOptions::new();
+        self.deflate.config().map_or(options, |config| options.deflate(config))
+    }
+
     fn parse(mut parser: lexopt::Parser) -> Result<Self, lexopt::Error> {
         let mut args = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9001)),
@@ -74,6 +118,7 @@ impl ServerArgs {
             keepalive: Some(Duration::from_secs(20)),
             close_timeout: Duration::from_secs(10),
             streaming: false,
+            deflate: DeflateArgs::default(),
         };
         while let Some(arg) = parser.next()? {
             match arg {
@@ -87,6 +132,9 @@ impl ServerArgs {
                 }
                 Long("close-timeout") => args.close_timeout = seconds(&mut parser)?,
                 Long("streaming") => args.streaming = true,
+                Long("deflate") => args.deflate.deflate = true,
+                Long("window-bits") => args.deflate.window_bits = window_bits(&mut parser)?,
+                Long("no-context-takeover") => args.deflate.no_context_takeover = true,
                 Short('h') | Long("help") => usage(SERVER_USAGE),
                 other => return Err(other.unexpected()),
             }
@@ -100,6 +148,7 @@ impl ServerArgs {
 pub struct ClientArgs {
     /// Where to connect.
     pub url: String,
+    deflate: DeflateArgs,
 }
 
 impl ClientArgs {
@@ -108,16 +157,24 @@ impl ClientArgs {
         or_exit(Self::parse(lexopt::Parser::from_env()), CLIENT_USAGE)
     }
 
+    /// The request for what is at `uri`.
+    pub fn request<'a>(&self, uri: Uri<'a>) -> ClientRequest<'a> {
+        self.deflate.request(uri)
+    }
+
     fn parse(mut parser: lexopt::Parser) -> Result<Self, lexopt::Error> {
-        let mut url = None;
+        let (mut url, mut deflate) = (None, DeflateArgs::default());
         while let Some(arg) = parser.next()? {
             match arg {
+                Long("deflate") => deflate.deflate = true,
+                Long("window-bits") => deflate.window_bits = window_bits(&mut parser)?,
+                Long("no-context-takeover") => deflate.no_context_takeover = true,
                 Value(given) if url.is_none() => url = Some(given.string()?),
                 Short('h') | Long("help") => usage(CLIENT_USAGE),
                 other => return Err(other.unexpected()),
             }
         }
-        url.map(|url| Self { url }).ok_or_else(|| "the URL is missing".into())
+        url.map(|url| Self { url, deflate }).ok_or_else(|| "the URL is missing".into())
     }
 }
 
@@ -128,12 +185,18 @@ pub struct AutobahnArgs {
     pub url: String,
     /// The name under which the results are reported.
     pub agent: String,
+    deflate: DeflateArgs,
 }
 
 impl AutobahnArgs {
     /// Reads the command line; prints what is wrong with it and exits with status 2, or prints the usage and exits.
     pub fn from_env() -> Self {
         or_exit(Self::parse(lexopt::Parser::from_env()), AUTOBAHN_USAGE)
+    }
+
+    /// The request for what is at `uri`.
+    pub fn request<'a>(&self, uri: Uri<'a>) -> ClientRequest<'a> {
+        self.deflate.request(uri)
     }
 
     /// The URL of the resource that says how many cases there are.
@@ -156,9 +219,12 @@ impl AutobahnArgs {
     }
 
     fn parse(mut parser: lexopt::Parser) -> Result<Self, lexopt::Error> {
-        let (mut url, mut agent) = (None, None);
+        let (mut url, mut agent, mut deflate) = (None, None, DeflateArgs::default());
         while let Some(arg) = parser.next()? {
             match arg {
+                Long("deflate") => deflate.deflate = true,
+                Long("window-bits") => deflate.window_bits = window_bits(&mut parser)?,
+                Long("no-context-takeover") => deflate.no_context_takeover = true,
                 Long("url") => url = Some(parser.value()?.string()?),
                 Long("agent") => agent = Some(parser.value()?.string()?),
                 Short('h') | Long("help") => usage(AUTOBAHN_USAGE),
@@ -166,7 +232,7 @@ impl AutobahnArgs {
             }
         }
         match (url, agent) {
-            (Some(url), Some(agent)) => Ok(Self { url, agent }),
+            (Some(url), Some(agent)) => Ok(Self { url, agent, deflate }),
             _ => Err("--url and --agent are needed".into()),
         }
     }
@@ -177,6 +243,12 @@ where
     T::Err: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     parser.value()?.parse()
+}
+
+fn window_bits(parser: &mut lexopt::Parser) -> Result<WindowBits, lexopt::Error> {
+    parser
+        .value()?
+        .parse_with(|text| text.parse().ok().and_then(WindowBits::new).ok_or("not a number from 8 to 15"))
 }
 
 /// Seconds, with a fraction if need be.
@@ -213,6 +285,7 @@ mod tests {
         assert_eq!(args.listen.to_string(), "127.0.0.1:9001");
         assert_eq!(args.max_message_size, 64 << 20);
         assert_eq!(args.threads, 1);
+        assert_eq!(args.deflate.config(), None);
     }
 
     #[test]
@@ -232,6 +305,10 @@ mod tests {
             "--close-timeout",
             "3",
             "--streaming",
+            "--deflate",
+            "--window-bits",
+            "10",
+            "--no-context-takeover",
         ])
         .unwrap();
         assert_eq!(args.listen.to_string(), "[::1]:0");
@@ -240,11 +317,19 @@ mod tests {
         assert_eq!(args.keepalive, None);
         assert_eq!(args.close_timeout, Duration::from_secs(3));
         assert!(args.streaming);
+        assert!(args.deflate.deflate && args.deflate.no_context_takeover);
+        assert_eq!(args.deflate.window_bits.get(), 10);
     }
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for args in [&["--listen", "nowhere"][..], &["--thread", "2"], &["--keepalive", "-1"], &["more"]] {
+        for args in [
+            &["--listen", "nowhere"][..],
+            &["--thread", "2"],
+            &["--keepalive", "-1"],
+            &["--window-bits", "7"],
+            &["more"],
+        ] {
             assert!(server(args).is_err(), "{args:?}");
         }
     }

@@ -9,6 +9,7 @@ use client::SOCKET;
 use mio::net::TcpStream;
 use mio::{Events, Poll};
 use ws_example_support::AutobahnArgs;
+use ws_mio::handshake::Uri;
 use ws_mio::{Clock, Config, Error, Event, Message, SendError, WebSocket};
 
 fn main() -> ExitCode {
@@ -23,12 +24,10 @@ fn main() -> ExitCode {
 
 fn run(args: &AutobahnArgs) -> Result<(), String> {
     let clock = Clock::new();
-    // Cases 9.3.1 and 9.4.1 send 4 MiB in fragments of 64 bytes.
-    let config = Config::default().max_message_size(64 << 20).max_fragments(100_000);
     let mut poll = Poll::new().map_err(|error| error.to_string())?;
 
     let mut count = 0;
-    let mut websocket = client::open(&mut poll, &clock, &args.case_count_url(), config)?;
+    let mut websocket = open(&mut poll, &clock, args, &args.case_count_url())?;
     serve(&mut poll, &clock, &mut websocket, |message| {
         if let Message::Text(text) = message {
             count = text.parse().unwrap_or(0);
@@ -38,15 +37,27 @@ fn run(args: &AutobahnArgs) -> Result<(), String> {
     .map_err(|error| error.to_string())?;
 
     for number in 1..=count {
-        let mut websocket = client::open(&mut poll, &clock, &args.case_url(number), config)?;
+        let mut websocket = open(&mut poll, &clock, args, &args.case_url(number))?;
         // How the cases end is for the fuzzing server to judge.
         match serve(&mut poll, &clock, &mut websocket, |_| true) {
             Ok(()) => eprintln!("case {number} of {count}"),
             Err(error) => eprintln!("case {number} of {count}: {error}"),
         }
     }
-    let mut websocket = client::open(&mut poll, &clock, &args.report_url(), config)?;
+    let mut websocket = open(&mut poll, &clock, args, &args.report_url())?;
     serve(&mut poll, &clock, &mut websocket, |_| false).map_err(|error| error.to_string())
+}
+
+fn open(
+    poll: &mut Poll,
+    clock: &Clock,
+    args: &AutobahnArgs,
+    url: &str,
+) -> Result<WebSocket<TcpStream>, String> {
+    // Cases 9.3.1 and 9.4.1 send 4 MiB in fragments of 64 bytes.
+    let config = Config::default().max_message_size(64 << 20).max_fragments(100_000);
+    let uri = Uri::parse(url).map_err(|error| format!("{url}: {error}"))?;
+    client::open(poll, clock, &args.request(uri), config)
 }
 
 /// Serves a connection to its end. `handle` says whether to echo.

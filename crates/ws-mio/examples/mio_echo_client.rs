@@ -13,6 +13,7 @@ use client::SOCKET;
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use ws_example_support::{ClientArgs, describe_close, escape_control};
+use ws_mio::handshake::Uri;
 use ws_mio::{Clock, CloseCode, Config, Error, Event, Instant, Message, SendError, State, WebSocket};
 
 const STDIN: Token = Token(1);
@@ -23,7 +24,7 @@ const LINES: usize = 64;
 
 fn main() -> ExitCode {
     let args = ClientArgs::from_env();
-    match run(&args.url) {
+    match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");
@@ -32,10 +33,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(url: &str) -> Result<(), String> {
+fn run(args: &ClientArgs) -> Result<(), String> {
     let clock = Clock::new();
     let mut poll = Poll::new().map_err(|error| error.to_string())?;
-    let websocket = client::open(&mut poll, &clock, url, Config::default().max_message_size(64 << 20))?;
+    let (url, config) = (&args.url, Config::default().max_message_size(64 << 20));
+    let uri = Uri::parse(url).map_err(|error| format!("{url}: {error}"))?;
+    let websocket = client::open(&mut poll, &clock, &args.request(uri), config)?;
     eprintln!("connected to {url}; end with end of file");
     let (lines, _waker) = read_lines(&poll).map_err(|error| error.to_string())?;
     let mut session =

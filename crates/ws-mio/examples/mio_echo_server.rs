@@ -206,10 +206,11 @@ impl Worker {
     fn serve(&mut self, key: usize, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Connection { endpoint, ending, .. } = connection;
+        let options = self.args.accept_options();
         let turn = if self.args.streaming {
-            echo_pieces(endpoint, now, ending)
+            echo_pieces(endpoint, now, &options, ending)
         } else {
-            echo(endpoint, now, ending)
+            echo(endpoint, now, &options, ending)
         };
         if let Err(error) = turn {
             *ending = Some(error.to_string());
@@ -252,12 +253,17 @@ impl Worker {
 }
 
 /// One turn in which every message is echoed.
-fn echo(endpoint: &mut Endpoint<TcpStream>, now: Instant, ending: &mut Option<String>) -> Result<(), Error> {
+fn echo(
+    endpoint: &mut Endpoint<TcpStream>,
+    now: Instant,
+    options: &AcceptOptions<'_>,
+    ending: &mut Option<String>,
+) -> Result<(), Error> {
     while let Some(step) = endpoint.next(now)? {
         match step {
             Step::Event(Event::Data(message), mut reply) => note_refusal(reply.send(message), ending),
             Step::Event(..) => {}
-            Step::Request(request, answer) => *ending = handle_request(&request, answer),
+            Step::Request(request, answer) => *ending = handle_request(&request, answer, options),
         }
     }
     Ok(())
@@ -267,6 +273,7 @@ fn echo(endpoint: &mut Endpoint<TcpStream>, now: Instant, ending: &mut Option<St
 fn echo_pieces(
     endpoint: &mut Endpoint<TcpStream>,
     now: Instant,
+    options: &AcceptOptions<'_>,
     ending: &mut Option<String>,
 ) -> Result<(), Error> {
     while let Some(step) = endpoint.next_chunk(now)? {
@@ -279,7 +286,7 @@ fn echo_pieces(
                 note_refusal(reply.send_fragment(reply.received_kind(), &[], true), ending);
             }
             Step::Event(..) => {}
-            Step::Request(request, answer) => *ending = handle_request(&request, answer),
+            Step::Request(request, answer) => *ending = handle_request(&request, answer, options),
         }
     }
     Ok(())
@@ -294,9 +301,9 @@ fn note_refusal(sent: Result<(), SendError>, ending: &mut Option<String>) {
 
 /// A WebSocket for those who ask for one, a page for those who come with a browser. Says what to log, if it was not a
 /// WebSocket.
-fn handle_request(request: &Request<'_>, answer: Answer<'_>) -> Option<String> {
+fn handle_request(request: &Request<'_>, answer: Answer<'_>, options: &AcceptOptions<'_>) -> Option<String> {
     if request.is_upgrade() {
-        let refused = answer.accept(&AcceptOptions::default()).err()?;
+        let refused = answer.accept(options).err()?;
         return Some(Error::Handshake(refused).to_string());
     }
     let (status, content_type, body) = match (request.method(), request.path()) {
@@ -304,7 +311,7 @@ fn handle_request(request: &Request<'_>, answer: Answer<'_>) -> Option<String> {
         ("GET" | "HEAD", _) => (404, "text/plain; charset=utf-8", "There is nothing here but /.\n"),
         // Neither; refused with the status that says why.
         _ => {
-            let refused = answer.accept(&AcceptOptions::default()).err();
+            let refused = answer.accept(options).err();
             return Some(Error::Handshake(refused.unwrap_or(HandshakeError::MethodNotAllowed)).to_string());
         }
     };

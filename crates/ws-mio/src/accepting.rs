@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::{DeflateConfig, DeflateParams};
 use ws_proto::handshake::{
     AcceptOptions, Agreement, HandshakeError, HandshakeLimits, Request, Response, ServerHandshake,
 };
@@ -29,6 +31,8 @@ pub fn accept<IO>(io: IO, limits: HandshakeLimits, now: Instant) -> Accepting<IO
         handshake: ServerHandshake::new(limits, now),
         phase: Phase::Reading,
         deadline: None,
+        #[cfg(feature = "deflate")]
+        deflate: None,
     }
 }
 
@@ -57,6 +61,9 @@ pub struct Accepting<IO> {
     phase: Phase,
     /// When the transport is closed, while responding.
     deadline: Option<Instant>,
+    /// What was agreed on, and how the application wants it.
+    #[cfg(feature = "deflate")]
+    deflate: Option<(DeflateParams, DeflateConfig)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,14 +109,23 @@ impl<IO> Accepting<IO> {
     /// The request and the means to answer it, if it was given by [`next`](Self::next) and not yet answered: for
     /// answers that take a while.
     pub fn request(&mut self, now: Instant) -> Option<(Request<'_>, Answer<'_>)> {
-        let Self { parts, handshake, phase, deadline } = self;
+        let Self { parts, handshake, phase, deadline, .. } = self;
         let Parts { link, rx, tx } = parts.as_mut()?;
         if *phase != Phase::Asked {
             return None;
         }
         let request = handshake.request(rx)?;
         link.set_more();
-        Some((request, Answer { request, tx, phase, deadline, now }))
+        let answer = Answer {
+            request,
+            tx,
+            phase,
+            deadline,
+            #[cfg(feature = "deflate")]
+            deflate: &mut self.deflate,
+            now,
+        };
+        Some((request, answer))
     }
 
     /// The connection, if its request was accepted; after that nothing is left here. The response that says so is
@@ -120,7 +136,10 @@ impl<IO> Accepting<IO> {
         }
         self.phase = Phase::Closed;
         let Parts { link, rx, tx } = self.parts.take()?;
-        Some(WebSocket::new(link, rx, tx, Role::Server, config, now))
+        let websocket = WebSocket::new(link, rx, tx, Role::Server, config, now);
+        #[cfg(feature = "deflate")]
+        let websocket = websocket.with_deflate(self.deflate);
+        Some(websocket)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has to be called next; in the past if there is more to do than the
@@ -261,6 +280,8 @@ pub struct Answer<'a> {
     tx: &'a mut SendQueue<Bytes>,
     phase: &'a mut Phase,
     deadline: &'a mut Option<Instant>,
+    #[cfg(feature = "deflate")]
+    deflate: &'a mut Option<(DeflateParams, DeflateConfig)>,
     now: Instant,
 }
 
@@ -275,6 +296,10 @@ impl Answer<'_> {
         match self.request.accept(options, self.tx) {
             Ok(agreement) => {
                 *self.phase = Phase::Accepted;
+                #[cfg(feature = "deflate")]
+                {
+                    *self.deflate = agreement.deflate.zip(options.deflate_config());
+                }
                 Ok(agreement)
             }
             Err(error) => {

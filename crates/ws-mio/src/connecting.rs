@@ -125,11 +125,18 @@ impl<IO> Connecting<IO> {
         config: Config,
         now: Instant,
     ) -> Result<WebSocket<IO>, Error> {
-        self.verify(request)?;
+        let agreement = self.verify(request)?;
+        #[cfg(feature = "deflate")]
+        let deflate = agreement.deflate.zip(request.deflate_config());
+        #[cfg(not(feature = "deflate"))]
+        let _ = agreement;
         match self.parts.take() {
             Some((Parts { link, rx, tx }, keys)) => {
                 self.closed = true;
-                Ok(WebSocket::new(link, rx, tx, Role::Client(keys), config, now))
+                let websocket = WebSocket::new(link, rx, tx, Role::Client(keys), config, now);
+                #[cfg(feature = "deflate")]
+                let websocket = websocket.with_deflate(deflate);
+                Ok(websocket)
             }
             None => Err(Error::Handshake(ws_proto::handshake::HandshakeError::Incomplete)),
         }

@@ -237,8 +237,10 @@ pub use reply::Reply;
 pub use timeouts::Timeouts;
 pub use transport::Transport;
 pub use websocket::WebSocket;
+#[cfg(feature = "deflate")]
+pub use ws_proto::deflate;
 pub use ws_proto::handshake;
 pub use ws_proto::{
-    Chunk, Clock, CloseCode, CloseFrame, Config, Event, FrameHeader, Instant, Kind, MaskKeys, Message, Pull,
-    Role, Rsv, SendError, Side, Source, State,
+    Chunk, Clock, CloseCode, CloseFrame, Config, Event, FrameHeader, Instant, Kind, MaskKeys, Message,
+    PreparedMessage, Pull, Role, Rsv, SendError, Side, Source, State,
 };

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, Connection, Ending, Instant, Kind, Message, Outbound as _, Rsv, SendError, SendQueue, Source,
-    State,
+    CloseCode, Connection, Ending, Instant, Kind, Message, Outbound as _, PreparedMessage, Rsv, SendError,
+    SendQueue, Source, State,
 };
 
 use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
@@ -109,6 +109,21 @@ impl Output {
         Ok(())
     }
 
+    pub(crate) fn send_prepared(
+        &mut self,
+        limit: Limit,
+        message: &PreparedMessage<Bytes>,
+    ) -> Result<(), SendError> {
+        self.check(limit, message.payload().len())?;
+        match &mut self.backlog {
+            None => self.connection.send_prepared(&mut self.tx, message)?,
+            Some(backlog) => {
+                backlog.push_message(Rsv::NONE, message.kind(), message.payload().clone());
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn send_fragment(
         &mut self,
         limit: Limit,
@@ -137,6 +152,11 @@ impl Output {
             return Err(SendError::Full);
         }
         self.connection.write_message(&mut self.tx, &bytes[..n])
+    }
+
+    pub(crate) fn flush_message(&mut self) -> Result<(), SendError> {
+        self.check_pushed()?;
+        self.connection.flush_message(&mut self.tx)
     }
 
     pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {

@@ -1,7 +1,7 @@
 //! The means to answer an event while it lies in the receive buffer.
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, Instant, Kind, Message, Rsv, SendError, Source};
+use ws_proto::{CloseCode, Instant, Kind, Message, PreparedMessage, Rsv, SendError, Source};
 
 use crate::output::{Limit, Output};
 
@@ -53,6 +53,23 @@ impl<'ws> Reply<'ws> {
     pub fn send_owned(&mut self, kind: Kind, payload: Bytes) -> Result<(), (SendError, Bytes)> {
         let limit = self.take_limit();
         self.output.send_owned(limit, kind, payload)
+    }
+
+    /// Queues a message that was made ready once for many connections: see
+    /// [`WebSocket::send_prepared`](crate::WebSocket::send_prepared).
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), SendError> {
+        let limit = self.take_limit();
+        self.output.send_prepared(limit, message)
+    }
+
+    /// Whether messages that are begun from now on are compressed, where permessage-deflate was agreed on.
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, on: bool) {
+        self.output.connection.set_compression(on);
     }
 
     /// Queues a part of a message, `fin` with the last. The parts of a text need not end at a character.
@@ -122,6 +139,12 @@ impl<'ws> Reply<'ws> {
     /// The reserved bits of the message that is answered.
     pub const fn received_rsv(&self) -> Rsv {
         self.output.connection.received_rsv()
+    }
+
+    /// Whether the message that is answered was compressed.
+    #[cfg(feature = "deflate")]
+    pub const fn received_compressed(&self) -> bool {
+        self.output.connection.received_compressed()
     }
 
     /// The kind of the message that is answered; by its opcode, also if it has reserved bits.

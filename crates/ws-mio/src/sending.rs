@@ -1,7 +1,7 @@
 //! Sending: messages, whole and in pieces; control frames; the closing handshake.
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, Instant, Kind, Message, Rsv, SendError, Source};
+use ws_proto::{CloseCode, Instant, Kind, Message, PreparedMessage, Rsv, SendError, Source};
 
 use crate::output::Limit;
 use crate::websocket::WebSocket;
@@ -44,6 +44,27 @@ impl<IO> WebSocket<IO> {
         self.output.send_owned(Limit::Applies, kind, payload)?;
         self.link.set_more();
         Ok(())
+    }
+
+    /// Queues a message that was made ready once for many connections, to leave with the next turn. On a server it waits
+    /// by reference; a client has to mask, which copies. See [`PreparedMessage`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), SendError> {
+        self.output.send_prepared(Limit::Applies, message)?;
+        self.link.set_more();
+        Ok(())
+    }
+
+    /// Whether messages that are begun from now on are compressed, where permessage-deflate was agreed on. Default:
+    /// yes. See [`Connection::set_compression`](ws_proto::Connection::set_compression).
+    ///
+    /// What waits behind a source is compressed or not as this is set when its turn comes.
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, on: bool) {
+        self.output.connection.set_compression(on);
     }
 
     /// Queues a part of a message, `fin` with the last: all of it or nothing. The parts of a text need not end at a
@@ -102,6 +123,18 @@ impl<IO> WebSocket<IO> {
         let n = self.output.write_message(bytes)?;
         self.link.set_more();
         Ok(n)
+    }
+
+    /// Queues all that was written of the message so far. Only of a compressed message something is held back: up to 16
+    /// KiB of it, which compresses better.
+    ///
+    /// # Errors
+    ///
+    /// `NoMessage` or `Closing`.
+    pub fn flush_message(&mut self) -> Result<(), SendError> {
+        self.output.flush_message()?;
+        self.link.set_more();
+        Ok(())
     }
 
     /// Finishes the message, with an empty final fragment. The send limit does not hold it back.

@@ -5,6 +5,8 @@ use std::io;
 use bytes::Bytes;
 use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::{DeflateConfig, DeflateParams};
 use ws_proto::{CloseCode, Config, Connection, Instant, Kind, RecvBuf, Role, Rsv, SendQueue, State};
 
 use crate::Outcome;
@@ -93,6 +95,25 @@ impl<IO> WebSocket<IO> {
             reported: false,
             closed: false,
         }
+    }
+
+    /// Switches permessage-deflate (RFC 7692) on, with what was agreed on in an opening handshake that was done
+    /// elsewhere; before the first turn. Connections from [`accept`](crate::accept()) and
+    /// [`connect`](crate::connect()) that agreed on it have it already.
+    ///
+    /// See [`Connection::enable_deflate`].
+    #[cfg(feature = "deflate")]
+    pub fn enable_deflate(&mut self, params: DeflateParams, config: &DeflateConfig) {
+        self.output.connection.enable_deflate(params, config);
+    }
+
+    /// With what the opening handshake agreed on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn with_deflate(mut self, deflate: Option<(DeflateParams, DeflateConfig)>) -> Self {
+        if let Some((params, config)) = deflate {
+            self.enable_deflate(params, &config);
+        }
+        self
     }
 
     // What happened.
@@ -194,6 +215,12 @@ impl<IO> WebSocket<IO> {
     /// bits, with which every message is given as `Message::Binary`.
     pub const fn received_kind(&self) -> Kind {
         self.output.connection.received_kind()
+    }
+
+    /// What was agreed on about permessage-deflate; `None` if it is not in use.
+    #[cfg(feature = "deflate")]
+    pub fn deflate_params(&self) -> Option<DeflateParams> {
+        self.output.connection.deflate_params()
     }
 
     /// How many bytes wait to be sent, frame headers included; but not what sources still have, nor the headers of

@@ -15,6 +15,12 @@ use crate::close_code::CloseCode;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ThisError)]
 #[non_exhaustive]
 pub enum Error {
+    /// A compressed message cannot be inflated (RFC 7692 section 7.2.2). Close code 1007.
+    ///
+    /// Also if the messages before it were, and the peer's idea of the context is another than ours: then it is a
+    /// fault of the peer's library.
+    #[error("the peer sent a compressed message that cannot be inflated")]
+    InvalidDeflate,
     /// Text or a close reason is not UTF-8 (RFC 6455 section 8.1). Close code 1007.
     #[error("the peer sent text that is not UTF-8")]
     InvalidUtf8,
@@ -53,7 +59,7 @@ impl Error {
     /// sent.
     pub const fn close_code(&self) -> Option<CloseCode> {
         match self {
-            Self::InvalidUtf8 => Some(CloseCode::INVALID_PAYLOAD),
+            Self::InvalidDeflate | Self::InvalidUtf8 => Some(CloseCode::INVALID_PAYLOAD),
             Self::MessageTooBig { .. } => Some(CloseCode::MESSAGE_TOO_BIG),
             Self::Protocol(_) => Some(CloseCode::PROTOCOL_ERROR),
             Self::Timeout(reason) => reason.close_code(),

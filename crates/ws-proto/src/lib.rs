@@ -122,6 +122,8 @@ pub use buf::send::SendBuf;
 pub use buf::storage::Storage;
 pub use close_code::CloseCode;
 pub use config::Config;
+#[cfg(feature = "alloc")]
+pub use conn::PreparedMessage;
 pub use conn::{Connection, Pull, Pulled, Role, Source, State, Transmit, TransportAction};
 pub use error::{Error, ProtocolError, SendError, TimeoutReason};
 pub use event::{Chunk, CloseFrame, Event, FrameHeader, Kind, Message, Ready, ReadyChunk};

@@ -45,6 +45,12 @@ impl Rsv {
         self.0 & other.0 == other.0
     }
 
+    /// The bits that are not set in `other`.
+    #[must_use]
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The bits of both, in a `const` context.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {

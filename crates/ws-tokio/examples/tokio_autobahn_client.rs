@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use ws_example_support::AutobahnArgs;
+use ws_tokio::ws_proto::handshake::{HandshakeLimits, Uri};
 use ws_tokio::ws_proto::{CloseCode, Config, Event};
-use ws_tokio::{Error, Message, WebSocket, connect};
+use ws_tokio::{Error, Message, WebSocket, connect_with};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -22,21 +23,23 @@ async fn run(args: &AutobahnArgs) -> Result<(), Error> {
     let cases = case_count(args).await?;
     for number in 1..=cases {
         eprintln!("case {number} of {cases}");
-        let mut ws = open(&args.case_url(number)).await?;
+        let mut ws = open(args, &args.case_url(number)).await?;
         // Many cases are there to make a connection fail; what counts is in the report.
         if let Err(error) = echo(&mut ws).await {
             eprintln!("case {number}: {error}");
         }
     }
-    open(&args.report_url()).await?.close(CloseCode::NORMAL, "").await
+    open(args, &args.report_url()).await?.close(CloseCode::NORMAL, "").await
 }
 
-async fn open(url: &str) -> Result<WebSocket<tokio::net::TcpStream>, Error> {
-    connect(url, Config::default().max_message_size(64 << 20).max_fragments(1 << 20)).await
+async fn open(args: &AutobahnArgs, url: &str) -> Result<WebSocket<tokio::net::TcpStream>, Error> {
+    let request = args.request(Uri::parse(url)?);
+    let config = Config::default().max_message_size(64 << 20).max_fragments(1 << 20);
+    Ok(connect_with(&request, HandshakeLimits::default(), config).await?.0)
 }
 
 async fn case_count(args: &AutobahnArgs) -> Result<usize, Error> {
-    let mut ws = open(&args.case_count_url()).await?;
+    let mut ws = open(args, &args.case_count_url()).await?;
     let mut count = 0;
     while let Some(message) = ws.recv().await? {
         if let Message::Text(text) = message {

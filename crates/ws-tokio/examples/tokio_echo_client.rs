@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 use ws_example_support::{ClientArgs, describe_close, escape_control};
+use ws_tokio::ws_proto::handshake::{HandshakeLimits, Uri};
 use ws_tokio::ws_proto::{CloseCode, Config};
-use ws_tokio::{Error, Message, connect};
+use ws_tokio::{Error, Message, connect_with};
 
 /// How long to wait for echoes when there is nothing more to send.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -15,7 +16,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = ClientArgs::from_env();
-    match run(&args.url).await {
+    match run(&args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -24,8 +25,10 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(url: &str) -> Result<(), Error> {
-    let mut ws = connect(url, Config::default().max_message_size(64 << 20)).await?;
+async fn run(args: &ClientArgs) -> Result<(), Error> {
+    let request = args.request(Uri::parse(&args.url)?);
+    let config = Config::default().max_message_size(64 << 20);
+    let (mut ws, _) = connect_with(&request, HandshakeLimits::default(), config).await?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut outstanding = 0_usize;
     // Both ways at once: `recv` and `next_line` can be dropped half way without losing anything.

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use ws_example_support::{PAGE, ServerArgs, announce};
-use ws_tokio::ws_proto::handshake::{AcceptOptions, HandshakeLimits, Response};
+use ws_tokio::ws_proto::handshake::{HandshakeLimits, Response};
 use ws_tokio::ws_proto::{Chunk, CloseCode, Event, Kind};
 use ws_tokio::{Error, WebSocket, receive_request};
 
@@ -94,7 +94,7 @@ async fn open(stream: TcpStream, args: &ServerArgs) -> Result<Option<WebSocket<T
         incoming.respond(&response).await?;
         return Ok(None);
     }
-    incoming.accept(&AcceptOptions::default(), args.config()).await.map(Some)
+    incoming.accept(&args.accept_options(), args.config()).await.map(Some)
 }
 
 async fn echo(ws: &mut WebSocket<TcpStream>, streaming: bool) -> Result<(), Error> {

@@ -101,12 +101,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> IncomingRequest<IO> {
         let mut tx = SendQueue::<Bytes>::new();
         let accepted = self.request().and_then(|request| request.accept(options, &mut tx));
         let deadline = self.deadline();
-        if let Err(error) = accepted {
-            return Err(refuse(self.exchange, error, deadline).await);
-        }
+        let agreement = match accepted {
+            Ok(agreement) => agreement,
+            Err(error) => return Err(refuse(self.exchange, error, deadline).await),
+        };
         self.exchange.tx = tx;
         self.exchange.flush(deadline).await?;
-        Ok(self.exchange.into_websocket(Role::Server, config))
+        let websocket = self.exchange.into_websocket(Role::Server, config);
+        #[cfg(feature = "deflate")]
+        let websocket = websocket.with_deflate(agreement.deflate, options.deflate_config());
+        #[cfg(not(feature = "deflate"))]
+        let _ = agreement;
+        Ok(websocket)
     }
 
     /// Answers with any other response, waits until the client has it, and closes the transport: a page for a browser,

@@ -17,20 +17,25 @@ use crate::timer::Timer;
 
 /// What the server agreed to.
 #[derive(Clone, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Accepted {
     /// The subprotocol that the server chose from those offered.
     pub subprotocol: Option<String>,
     /// The header fields of the response, in their order; names as they were sent.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// The parameters of permessage-deflate; `None` if it is not in use.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<ws_proto::deflate::DeflateParams>,
 }
 
 /// The names of the headers alone: values are often secret.
 impl fmt::Debug for Accepted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accepted")
-            .field("subprotocol", &self.subprotocol)
-            .field("headers", &Names(&self.headers))
-            .finish()
+        let mut debug = f.debug_struct("Accepted");
+        debug.field("subprotocol", &self.subprotocol).field("headers", &Names(&self.headers));
+        #[cfg(feature = "deflate")]
+        debug.field("deflate", &self.deflate);
+        debug.finish()
     }
 }
 
@@ -141,6 +146,8 @@ impl Pending {
             Ok(agreement) => Accepted {
                 subprotocol: agreement.subprotocol.map(str::to_owned),
                 headers: owned_headers(&response),
+                #[cfg(feature = "deflate")]
+                deflate: agreement.deflate,
             },
             Err(HandshakeError::Rejected { status }) => {
                 let headers = owned_headers(&response);
@@ -150,7 +157,10 @@ impl Pending {
             Err(error) => return Err(error.into()),
         };
         let keys = MaskKeys::from_seed(random()?);
-        Ok((exchange.into_websocket(Role::Client(keys), config), accepted))
+        let websocket = exchange.into_websocket(Role::Client(keys), config);
+        #[cfg(feature = "deflate")]
+        let websocket = websocket.with_deflate(accepted.deflate, request.deflate_config());
+        Ok((websocket, accepted))
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) mod sealed {
     pub trait Sealed {
         fn begin(&mut self, kind: Kind) -> Result<(), SendError>;
         fn write(&mut self, bytes: &[u8]) -> Result<usize, SendError>;
+        /// Queues what was held back; see `Connection::flush_message`.
+        fn flush_written(&mut self) -> Result<(), SendError>;
         fn finish(&mut self) -> Result<(), SendError>;
         fn abort(&mut self);
         fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
@@ -36,7 +38,7 @@ pub(crate) mod sealed {
 }
 
 /// Writes the payload of one message. What one write takes is one fragment, so write in large pieces or through a
-/// `BufWriter`.
+/// `BufWriter`. If the message is compressed, up to 16 KiB of it are held back until `flush` of `AsyncWriteExt`.
 ///
 /// Made by `begin_message`. [`finish`](Self::finish), or `shutdown` of `AsyncWriteExt`, ends the message. Dropped
 /// before, it is given up: if a piece of it was queued, there is no way to tell the peer but to close the connection
@@ -91,8 +93,12 @@ impl<'w, W: SendPieces> MessageWriter<'w, W> {
         Ok(())
     }
 
-    /// Serves the connection while the source has nothing; ready only with the error that ends it.
+    /// Serves the connection while the source has nothing; ready only with the error that ends it. What the source gave
+    /// before goes out.
     pub(crate) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        if let Poll::Ready(Err(error)) = self.poll_flush_written(cx) {
+            return Poll::Ready(error);
+        }
         self.to.poll_wait(cx)
     }
 
@@ -103,6 +109,19 @@ impl<'w, W: SendPieces> MessageWriter<'w, W> {
                 other => return Poll::Ready(other.map_err(Error::Send)),
             }
         }
+    }
+
+    /// What was written is with the transport, all of it.
+    fn poll_flush_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if !self.finished {
+            while let Err(error) = self.to.flush_written() {
+                match error {
+                    SendError::Full => ready!(self.to.poll_flush(cx))?,
+                    error => return Poll::Ready(Err(error.into())),
+                }
+            }
+        }
+        self.to.poll_flush(cx)
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -123,7 +142,7 @@ impl<W: SendPieces> AsyncWrite for MessageWriter<'_, W> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().to.poll_flush(cx).map_err(io::Error::from)
+        self.get_mut().poll_flush_written(cx).map_err(io::Error::from)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,8 +2,9 @@
 
 use core::future::poll_fn;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Connection, Kind, Rsv};
+use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, Rsv};
 
 use crate::driver::Driver;
 use crate::error::Error;
@@ -52,6 +53,26 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     pub async fn send_owned(&mut self, message: Message) -> Result<(), Error> {
         poll_fn(|cx| self.driver.poll_ready(cx)).await?;
         Ok(self.driver.start_send(message)?)
+    }
+
+    /// Queues a message that was made ready once for many connections; waits only while the queue is full. See
+    /// [`PreparedMessage`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued.
+    pub async fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), Error> {
+        self.driver.send_with(|conn, tx| conn.send_prepared(tx, message)).await
+    }
+
+    /// Whether messages that are queued from now on are compressed, where permessage-deflate was agreed on.
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, on: bool) {
+        self.driver.conn.set_compression(on);
     }
 
     /// Queues a part of a message, `fin` with the last; waits only while the queue is full. See

@@ -7,9 +7,11 @@ use std::io;
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "deflate")]
+use ws_proto::deflate::{DeflateConfig, DeflateParams};
 use ws_proto::{
-    Chunk, CloseCode, Config, Connection, Event, Kind, Ready, ReadyChunk, RecvBuf, Role, Rsv, SendError,
-    SendQueue,
+    Chunk, CloseCode, Config, Connection, Event, Kind, PreparedMessage, Ready, ReadyChunk, RecvBuf, Role,
+    Rsv, SendError, SendQueue,
 };
 
 use crate::Outcome;
@@ -65,6 +67,36 @@ impl<IO> WebSocket<IO> {
     ) -> Self {
         let conn = Connection::new(role, config, timer.now());
         Self { rx, driver: Driver::new(io, conn, tx, timer) }
+    }
+
+    /// Switches permessage-deflate (RFC 7692) on, with what was agreed on in an opening handshake that was done
+    /// elsewhere; before anything is received or sent. What [`accept`](crate::accept) and
+    /// [`connect`](crate::connect) and their kin give has it already, if it was agreed on.
+    ///
+    /// See [`Connection::enable_deflate`].
+    #[cfg(feature = "deflate")]
+    pub fn enable_deflate(&mut self, params: DeflateParams, config: &DeflateConfig) {
+        self.driver.conn.enable_deflate(params, config);
+    }
+
+    /// With what the opening handshake agreed on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn with_deflate(
+        mut self,
+        params: Option<DeflateParams>,
+        config: Option<DeflateConfig>,
+    ) -> Self {
+        if let (Some(params), Some(config)) = (params, config) {
+            self.enable_deflate(params, &config);
+        }
+        self
+    }
+
+    /// Whether messages that are queued from now on are compressed, where permessage-deflate was agreed on. Default:
+    /// yes. See [`Connection::set_compression`].
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, on: bool) {
+        self.driver.conn.set_compression(on);
     }
 
     /// How many bytes of messages were queued and are not yet with the transport, what was added to frame them
@@ -298,6 +330,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         self.reply().send_fragment(kind, bytes, fin).await
     }
 
+    /// Queues a message that was made ready once for many connections; waits only while the queue is full. See
+    /// [`PreparedMessage`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued.
+    pub async fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), Error> {
+        self.reply().send_prepared(message).await
+    }
+
     /// Queues a message with reserved bits. See [`Reply::send_with_rsv`].
     ///
     /// # Errors
@@ -419,6 +465,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_writer::sealed::Sealed for WebS
 
     fn write(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
         self.driver.write_message(bytes)
+    }
+
+    fn flush_written(&mut self) -> Result<(), SendError> {
+        self.driver.flush_written()
     }
 
     fn finish(&mut self) -> Result<(), SendError> {

@@ -6,10 +6,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{Chunk, CloseCode, Connection, Event, Kind, ReadyChunk, RecvBuf, SendError, State};
+use ws_proto::{
+    Chunk, CloseCode, Connection, Event, Kind, PreparedMessage, ReadyChunk, RecvBuf, SendError, State,
+};
 
 use crate::driver::{AnyReady, Driver};
 use crate::error::Error;
@@ -255,6 +258,30 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         Ok(())
     }
 
+    /// Queues a message that was made ready once for many connections; waits only while the queue is full. See
+    /// [`PreparedMessage`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued.
+    pub async fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), Error> {
+        let send = |conn: &mut Connection, tx: &mut _| conn.send_prepared(tx, message);
+        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_send_with(cx, &send))).await?;
+        lock(&self.shared).waiters.wake();
+        Ok(())
+    }
+
+    /// Whether messages that are queued from now on are compressed, where permessage-deflate was agreed on. Default:
+    /// yes. See [`Connection::set_compression`].
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, on: bool) {
+        lock(&self.shared).conn.set_compression(on);
+    }
+
     /// How many bytes were queued and are not yet with the transport. See [`WebSocket::buffered_amount`].
     pub fn buffered_amount(&self) -> usize {
         lock(&self.shared).buffered_amount()
@@ -358,6 +385,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_writer::sealed::Sealed for WebS
 
     fn write(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
         self.act(|driver| driver.write_message(bytes))
+    }
+
+    fn flush_written(&mut self) -> Result<(), SendError> {
+        self.act(Driver::flush_written)
     }
 
     fn finish(&mut self) -> Result<(), SendError> {

@@ -5,13 +5,13 @@ use mio::{Events, Poll, Token};
 use ws_mio::handshake::{ClientRequest, HandshakeLimits, Uri};
 use ws_mio::{Clock, CloseCode, Config, Event, Kind, Message, Side, WebSocket, connect};
 
-use super::MAX_MESSAGE;
+use super::{Compression, MAX_MESSAGE};
 
 const SOCKET: Token = Token(0);
 
 /// Talks to the server at `url`, which is one that this process did not write, and closes with 4000.
-pub(super) fn talk(url: &str) {
-    let mut client = Client::open(url);
+pub(super) fn talk(url: &str, compression: Compression) {
+    let mut client = Client::open(url, compression);
     let long = "ä".repeat(70_000);
     for text in ["hello", "", "grüße, € und \u{1F600}", &long] {
         client.ws.send(Message::Text(text)).unwrap();
@@ -54,9 +54,10 @@ struct Client {
 }
 
 impl Client {
-    fn open(url: &str) -> Self {
+    fn open(url: &str, compression: Compression) -> Self {
         let uri = Uri::parse(url).unwrap();
         let request = ClientRequest::new(uri).subprotocols(&["other", "echo"]);
+        let request = compression.config().map_or(request, |config| request.deflate(config));
         let (mut poll, mut events, clock) = (Poll::new().unwrap(), Events::with_capacity(8), Clock::new());
         let stream = TcpStream::connect(format!("{}:{}", uri.host(), uri.port()).parse().unwrap()).unwrap();
         let mut connecting = connect(stream, &request, HandshakeLimits::default(), clock.now())
@@ -71,6 +72,7 @@ impl Client {
         }
         let config = Config::default().max_message_size(MAX_MESSAGE);
         let ws = connecting.finish(&request, config, clock.now()).unwrap();
+        compression.check(ws.deflate_params());
         Self { poll, events, clock, ws }
     }
 

@@ -11,7 +11,7 @@ use ws_example_support::PAGE;
 use ws_mio::handshake::{AcceptOptions, HandshakeLimits, Request, Response};
 use ws_mio::{Clock, CloseCode, Config, Endpoint, Error, Event, Message, Reply, Step, Timeouts};
 
-use super::{BROWSER, MAX_MESSAGE, Report, RunningServer};
+use super::{BROWSER, Compression, MAX_MESSAGE, Report, RunningServer};
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -31,7 +31,7 @@ impl Drop for Stop {
     }
 }
 
-pub(super) fn start() -> RunningServer {
+pub(super) fn start(compression: Compression) -> RunningServer {
     let (reporter, reports) = mpsc::unbounded_channel();
     let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = listener.local_addr().unwrap().to_string();
@@ -40,7 +40,7 @@ pub(super) fn start() -> RunningServer {
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = Stop { stopped: Arc::clone(&stopped), waker };
-    std::thread::spawn(move || serve(poll, &listener, &stopped, &reporter));
+    std::thread::spawn(move || serve(poll, &listener, &stopped, compression, &reporter));
     RunningServer { addr, reports, stop: Box::new(stop) }
 }
 
@@ -48,6 +48,7 @@ fn serve(
     mut poll: Poll,
     listener: &TcpListener,
     stopped: &AtomicBool,
+    compression: Compression,
     reporter: &mpsc::UnboundedSender<Report>,
 ) {
     let (mut events, mut timeouts, clock) = (Events::with_capacity(64), Timeouts::new(), Clock::new());
@@ -77,6 +78,7 @@ fn serve(
                         let offers_echo = request.subprotocols().any(|offered| offered == "echo");
                         let options = AcceptOptions::new();
                         let options = if offers_echo { options.subprotocol("echo") } else { options };
+                        let options = compression.config().map_or(options, |config| options.deflate(config));
                         match response {
                             Some(response) => answer.respond(&response).unwrap(),
                             None => drop(answer.accept(&options)),

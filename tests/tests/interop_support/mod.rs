@@ -23,6 +23,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use ws_proto::deflate::{DeflateConfig, DeflateParams};
 use ws_proto::handshake::{ClientRequest, HandshakeLimits, Uri};
 use ws_proto::{CloseCode, Config};
 use ws_tokio::{CloseFrame, Message, connect_with};
@@ -36,6 +37,49 @@ pub(crate) const MAX_MESSAGE: usize = 4 << 20;
 /// The page that drives the echo page, for a browser that nobody sits at.
 const BROWSER: &str = include_str!("../../interop/browser.html");
 
+/// Whether permessage-deflate is agreed on, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Compression {
+    Off,
+    Takeover,
+    NoTakeover,
+}
+
+impl Compression {
+    pub(crate) const ALL: [Self; 3] = [Self::Off, Self::Takeover, Self::NoTakeover];
+
+    pub(crate) fn config(self) -> Option<DeflateConfig> {
+        let config = DeflateConfig::new();
+        match self {
+            Self::Off => None,
+            Self::Takeover => Some(config),
+            Self::NoTakeover => {
+                Some(config.server_no_context_takeover(true).client_no_context_takeover(true))
+            }
+        }
+    }
+
+    /// What the clients of peers are told to expect.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Takeover => "takeover",
+            Self::NoTakeover => "no-takeover",
+        }
+    }
+
+    pub(crate) fn check(self, agreed: Option<DeflateParams>) {
+        let expected = match self {
+            Self::Off => None,
+            Self::Takeover => Some((false, false)),
+            Self::NoTakeover => Some((true, true)),
+        };
+        let agreed =
+            agreed.map(|agreed| (agreed.server_no_context_takeover, agreed.client_no_context_takeover));
+        assert_eq!(agreed, expected);
+    }
+}
+
 /// One of our servers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Server {
@@ -47,10 +91,10 @@ impl Server {
     pub(crate) const ALL: [Self; 2] = [Self::Mio, Self::Tokio];
 
     /// Starts it on a free port of the loopback interface.
-    pub(crate) async fn start(self) -> RunningServer {
+    pub(crate) async fn start(self, compression: Compression) -> RunningServer {
         match self {
-            Self::Mio => mio_server::start(),
-            Self::Tokio => tokio_server::start().await,
+            Self::Mio => mio_server::start(compression),
+            Self::Tokio => tokio_server::start(compression).await,
         }
     }
 }
@@ -117,8 +161,9 @@ impl Peer {
     }
 
     /// A client that talks to `url`, and exits with 0 if all is well.
-    pub(crate) async fn run_client(&self, script: &str, url: &str) {
-        let child = self.command().arg(path_of(script)).arg(url).stderr(Stdio::piped()).spawn().unwrap();
+    pub(crate) async fn run_client(&self, script: &str, url: &str, compression: Compression) {
+        let args = [url, compression.name()];
+        let child = self.command().arg(path_of(script)).args(args).stderr(Stdio::piped()).spawn().unwrap();
         // The child is killed when it is dropped.
         let output = timeout(LIMIT, child.wait_with_output()).await.expect("the client hangs").unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -178,21 +223,23 @@ pub(crate) fn path_of(script: &str) -> PathBuf {
 }
 
 /// Our mio client talks to a peer's server.
-pub(crate) async fn converse_over_mio(server: &mut PeerServer) {
+pub(crate) async fn converse_over_mio(server: &mut PeerServer, compression: Compression) {
     let url = server.url.clone();
-    let talk = tokio::task::spawn_blocking(move || mio_client::talk(&url));
+    let talk = tokio::task::spawn_blocking(move || mio_client::talk(&url, compression));
     timeout(LIMIT, talk).await.expect("the conversation hangs").unwrap();
     assert_eq!(server.line().await, "closed 4000 grüße vom Client");
 }
 
 /// Our tokio client talks to a peer's server.
-pub(crate) async fn converse(mut server: PeerServer) {
+pub(crate) async fn converse(server: &mut PeerServer, compression: Compression) {
     let url = server.url.clone();
     let config = Config::default().max_message_size(MAX_MESSAGE);
     let request = ClientRequest::new(Uri::parse(&url).unwrap()).subprotocols(&["other", "echo"]);
+    let request = compression.config().map_or(request, |config| request.deflate(config));
     let open = async || {
         let (ws, accepted) = connect_with(&request, HandshakeLimits::default(), config).await.unwrap();
         assert_eq!(accepted.subprotocol.as_deref(), Some("echo"));
+        compression.check(accepted.deflate);
         ws
     };
     let talk = async {

@@ -8,9 +8,9 @@ use ws_proto::handshake::{AcceptOptions, HandshakeLimits, Response};
 use ws_proto::{CloseCode, Config, Event, Message};
 use ws_tokio::{Error, WebSocket, receive_request};
 
-use super::{BROWSER, MAX_MESSAGE, Report, RunningServer};
+use super::{BROWSER, Compression, MAX_MESSAGE, Report, RunningServer};
 
-pub(super) async fn start() -> RunningServer {
+pub(super) async fn start(compression: Compression) -> RunningServer {
     let (reporter, reports) = mpsc::unbounded_channel();
     let (tell, told) = oneshot::channel();
     // Whoever drops the one end is seen at the other.
@@ -21,7 +21,7 @@ pub(super) async fn start() -> RunningServer {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             tell.send(listener.local_addr().unwrap().to_string()).unwrap();
             tokio::select! {
-                () = serve(listener, reporter) => {}
+                () = serve(listener, compression, reporter) => {}
                 _ = stopped => {}
             }
         });
@@ -29,15 +29,19 @@ pub(super) async fn start() -> RunningServer {
     RunningServer { addr: told.await.unwrap(), reports, stop: Box::new(stop) }
 }
 
-async fn serve(listener: TcpListener, reporter: mpsc::UnboundedSender<Report>) {
+async fn serve(listener: TcpListener, compression: Compression, reporter: mpsc::UnboundedSender<Report>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(serve_connection(stream, reporter.clone()));
+        connections.spawn(serve_connection(stream, compression, reporter.clone()));
     }
 }
 
-async fn serve_connection(stream: TcpStream, reporter: mpsc::UnboundedSender<Report>) {
-    let Ok(Some(mut ws)) = open(stream, &reporter).await else { return };
+async fn serve_connection(
+    stream: TcpStream,
+    compression: Compression,
+    reporter: mpsc::UnboundedSender<Report>,
+) {
+    let Ok(Some(mut ws)) = open(stream, compression, &reporter).await else { return };
     let error = echo(&mut ws).await.err().map(|error| error.to_string());
     let code = |code: Option<CloseCode>| code.map(CloseCode::as_u16);
     let connection = ws.connection();
@@ -48,6 +52,7 @@ async fn serve_connection(stream: TcpStream, reporter: mpsc::UnboundedSender<Rep
 
 async fn open(
     stream: TcpStream,
+    compression: Compression,
     reporter: &mpsc::UnboundedSender<Report>,
 ) -> Result<Option<WebSocket<TcpStream>>, Error> {
     stream.set_nodelay(true)?;
@@ -70,6 +75,9 @@ async fn open(
     let mut options = AcceptOptions::new();
     if request.subprotocols().any(|offered| offered == "echo") {
         options = options.subprotocol("echo");
+    }
+    if let Some(config) = compression.config() {
+        options = options.deflate(config);
     }
     let config = Config::default().max_message_size(MAX_MESSAGE);
     incoming.accept(&options, config).await.map(Some)

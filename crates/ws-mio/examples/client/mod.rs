@@ -5,36 +5,36 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
-use ws_mio::handshake::{ClientRequest, HandshakeError, HandshakeLimits, Uri};
+use ws_mio::handshake::{ClientRequest, HandshakeError, HandshakeLimits};
 use ws_mio::{Clock, Config, Connecting, Error, WebSocket, connect};
 
 /// The token of the connection.
 pub(crate) const SOCKET: Token = Token(0);
 
-/// Connects to `url`, trying each address of its host, and does the opening handshake. Waits until that is done.
+/// Connects to where `request` wants to, trying each address of the host, and does the opening handshake. Waits until
+/// that is done.
 ///
 /// The error is for people.
 pub(crate) fn open(
     poll: &mut Poll,
     clock: &Clock,
-    url: &str,
+    request: &ClientRequest<'_>,
     config: Config,
 ) -> Result<WebSocket<TcpStream>, String> {
-    let uri = Uri::parse(url).map_err(|error| format!("{url}: {error}"))?;
+    let (uri, host) = (request.uri(), request.uri().host());
     if uri.is_secure() {
-        return Err(format!("{url}: this example does without TLS"));
+        return Err(format!("{host}: this example does without TLS"));
     }
-    let request = ClientRequest::new(uri);
-    let addresses = (uri.host(), uri.port()).to_socket_addrs().map_err(|error| format!("{url}: {error}"))?;
-    let mut last = format!("{url}: no address");
+    let addresses = (host, uri.port()).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+    let mut last = format!("{host}: no address");
     for address in addresses {
-        match open_at(poll, clock, address, &request, config) {
+        match open_at(poll, clock, address, request, config) {
             Ok(websocket) => return Ok(websocket),
             // There is a server, and what it said counts.
             Err((error @ Error::Handshake(_), response)) => {
-                return Err(format!("{url}: {}", response.unwrap_or_else(|| error.to_string())));
+                return Err(format!("{host}: {}", response.unwrap_or_else(|| error.to_string())));
             }
-            Err((error, _)) => last = format!("{url}: {address}: {error}"),
+            Err((error, _)) => last = format!("{host}: {address}: {error}"),
         }
     }
     Err(last)

@@ -1,5 +1,7 @@
 //! The caller's buffers: where received bytes wait and messages are put together, and where output waits.
 
+#[cfg(feature = "deflate")]
+mod inflated;
 pub(crate) mod outbound;
 #[cfg(feature = "alloc")]
 pub(crate) mod queue;

@@ -9,6 +9,8 @@ use crate::wire::header::{EncodedHeader, MAX_HEADER_SIZE, encoded_frame};
 
 /// A payload up to this size is copied: cheaper than a slice of its own in a vectored write.
 const COPY_UP_TO: usize = 1 << 10;
+/// The same for a payload that others hold as well: what a part of its own costs in memory.
+const COPY_SHARED_UP_TO: usize = 128;
 
 /// Where output waits if payloads are owned: small ones are copied behind each other, large ones stay where they are
 /// and are written from there.
@@ -86,6 +88,23 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
             let frame = Frame { header, masking_key: None, payload: payload.as_ref(), ends_message };
             return sealed::Sealed::push_frame(self, frame);
         }
+        self.push_part(header, payload, ends_message);
+    }
+
+    /// Queues a message around a payload that others hold as well.
+    pub(crate) fn push_shared(&mut self, header: EncodedHeader, payload: &B)
+    where
+        B: Clone,
+    {
+        if payload.as_ref().len() <= COPY_SHARED_UP_TO {
+            let frame = Frame { header, masking_key: None, payload: payload.as_ref(), ends_message: true };
+            return sealed::Sealed::push_frame(self, frame);
+        }
+        self.push_part(header, payload.clone(), true);
+    }
+
+    fn push_part(&mut self, header: EncodedHeader, payload: B, ends_message: bool) {
+        let len = payload.as_ref().len();
         self.push_copied(header.as_slice());
         self.parts.push_back(Part::Owned(payload));
         self.buffered += len;

@@ -43,10 +43,10 @@ pub(crate) const RESERVED: usize = MAX_CONTROL_FRAME;
 /// assert_eq!(rx.unparsed(), [0x81, 0x80]);
 /// ```
 pub struct RecvBuf<S> {
-    storage: S,
+    pub(super) storage: S,
     // INVARIANT: message.start <= message.end <= parsed <= filled <= storage.len()
-    message_start: usize,
-    message_end: usize,
+    pub(super) message_start: usize,
+    pub(super) message_end: usize,
     /// How many of the last bytes of the message were not checked to be text.
     unchecked: usize,
     // INVARIANT: has accepted exactly the bytes of the message but the unchecked ones. It is here and not in the
@@ -55,7 +55,10 @@ pub struct RecvBuf<S> {
     parsed: usize,
     filled: usize,
     /// What the last event refers to. Forgotten before any byte moves or changes.
-    delivered: Delivered,
+    pub(super) delivered: Delivered,
+    /// What came out of compressed messages; nothing before the first of them.
+    #[cfg(feature = "deflate")]
+    pub(super) inflated: Option<alloc::boxed::Box<super::inflated::Inflated>>,
     /// The last read filled all the room it was offered, so that there is probably more.
     read_filled: bool,
 }
@@ -67,6 +70,9 @@ pub(crate) struct Delivered {
     pub(crate) end: usize,
     // INVARIANT: set only for bytes that the UTF-8 validator has accepted from the first to the last.
     pub(crate) utf8: bool,
+    /// They are among what was inflated, and not in the storage.
+    #[cfg(feature = "deflate")]
+    pub(crate) inflated: bool,
     /// Tells this from what lay in the same place before; comes round after 2^32 events.
     pub(crate) number: u32,
 }
@@ -88,7 +94,16 @@ impl<S: Storage> RecvBuf<S> {
             utf8: Utf8Validator::new(),
             parsed: 0,
             filled: 0,
-            delivered: Delivered { start: 0, end: 0, utf8: false, number: 0 },
+            delivered: Delivered {
+                start: 0,
+                end: 0,
+                utf8: false,
+                #[cfg(feature = "deflate")]
+                inflated: false,
+                number: 0,
+            },
+            #[cfg(feature = "deflate")]
+            inflated: None,
             read_filled: false,
         }
     }
@@ -132,7 +147,11 @@ impl<S: Storage> RecvBuf<S> {
     }
 
     /// Whether nothing is kept here: no received byte and no part of a message.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.has_inflated() {
+            return false;
+        }
         self.live() == 0
     }
 
@@ -150,7 +169,15 @@ impl<S: Storage> RecvBuf<S> {
     ///
     /// For a connection that has gone idle. The next [`spare_mut`](Self::spare_mut) makes room again.
     pub fn shrink(&mut self, size: usize) {
-        if self.is_empty() && self.capacity() > size {
+        if !self.is_empty() {
+            return;
+        }
+        #[cfg(feature = "deflate")]
+        if self.inflated.is_some() {
+            self.reset();
+            self.inflated = None;
+        }
+        if self.capacity() > size {
             self.reset();
             self.storage.shrink(size);
         }
@@ -168,15 +195,16 @@ impl<S: Storage> RecvBuf<S> {
 
     /// What an event refers to is about to move or change.
     #[inline]
-    fn forget_delivered(&mut self) {
+    pub(super) fn forget_delivered(&mut self) {
         self.delivered = Delivered { number: self.delivered.number, ..Delivered::default() };
     }
 
+    /// What the storage holds is nothing worth keeping.
     fn reset(&mut self) {
         self.forget_delivered();
         self.parsed = 0;
         self.filled = 0;
-        self.begin_message();
+        self.begin_region();
     }
 
     /// Makes spare room: by forgetting what is dead, by moving what is not together, by growing; in this order.
@@ -253,6 +281,7 @@ impl<S: Storage> RecvBuf<S> {
     /// Passes over all unparsed bytes and forgets the unfinished message.
     pub(crate) fn discard(&mut self) {
         self.reset();
+        self.begin_message();
     }
 
     /// Forgets the unfinished message; unparsed bytes stay.
@@ -264,6 +293,13 @@ impl<S: Storage> RecvBuf<S> {
     /// Begins a message at the first unparsed byte, so that its first frame need not move.
     #[inline]
     pub(crate) fn begin_message(&mut self) {
+        #[cfg(feature = "deflate")]
+        self.discard_inflated();
+        self.begin_region();
+    }
+
+    #[inline]
+    fn begin_region(&mut self) {
         self.message_start = self.parsed;
         self.message_end = self.parsed;
         self.unchecked = 0;
@@ -291,12 +327,28 @@ impl<S: Storage> RecvBuf<S> {
         &mut self.storage.bytes_mut()[self.message_end - n..self.message_end]
     }
 
+    /// The first `n` bytes of the message were compressed, and are inflated.
+    #[cfg(feature = "deflate")]
+    pub(super) fn consume_compressed(&mut self, n: usize) {
+        self.message_start += n.min(self.message_len());
+        self.unchecked = self.unchecked.min(self.message_len());
+        if self.message_len() == 0 {
+            self.begin_region();
+        }
+    }
+
     /// Checks what was taken into the message since this was last asked: as text that goes on from what is before it.
     /// Of what is not, the part before the fault stays.
+    ///
+    /// The last `ascii` bytes of it are known to be ASCII; if that is all of it, it is not looked at again.
     #[inline]
-    pub(crate) fn check_text(&mut self) -> Result<(), InvalidUtf8> {
+    pub(crate) fn check_text(&mut self, ascii: usize) -> Result<(), InvalidUtf8> {
         let from = self.message_end - self.unchecked;
+        let seen = ascii == self.unchecked && self.ends_with_character();
         self.unchecked = 0;
+        if seen {
+            return Ok(());
+        }
         let checked = self.utf8.update(&self.storage.bytes()[from..self.message_end]);
         checked.inspect_err(|fault| self.message_end = from + fault.valid_up_to)
     }
@@ -314,7 +366,7 @@ impl<S: Storage> RecvBuf<S> {
         let start = self.parsed + header;
         let end = start + payload;
         self.parsed = end;
-        self.delivered = Delivered { start, end, utf8: false, number: self.delivered.number.wrapping_add(1) };
+        self.delivered = self.next_delivered(start, end, false);
         &mut self.storage.bytes_mut()[start..end]
     }
 
@@ -323,7 +375,7 @@ impl<S: Storage> RecvBuf<S> {
     pub(crate) fn deliver_message(&mut self, text: bool) -> Delivered {
         let utf8 = text && self.unchecked == 0 && self.ends_with_character();
         self.deliver(self.message_end, utf8);
-        self.begin_message();
+        self.begin_region();
         self.delivered
     }
 
@@ -341,7 +393,7 @@ impl<S: Storage> RecvBuf<S> {
         if utf8 {
             self.message_start = end;
         } else {
-            self.begin_message();
+            self.begin_region();
         }
         Some(self.delivered)
     }
@@ -349,8 +401,19 @@ impl<S: Storage> RecvBuf<S> {
     /// The message up to `end` is what the next event refers to.
     #[inline]
     fn deliver(&mut self, end: usize, utf8: bool) {
-        let number = self.delivered.number.wrapping_add(1);
-        self.delivered = Delivered { start: self.message_start, end, utf8, number };
+        self.delivered = self.next_delivered(self.message_start, end, utf8);
+    }
+
+    #[inline]
+    pub(super) const fn next_delivered(&self, start: usize, end: usize, utf8: bool) -> Delivered {
+        Delivered {
+            start,
+            end,
+            utf8,
+            #[cfg(feature = "deflate")]
+            inflated: false,
+            number: self.delivered.number.wrapping_add(1),
+        }
     }
 
     /// The last `len` bytes of the control payload just taken are what the event refers to.
@@ -364,7 +427,14 @@ impl<S: Storage> RecvBuf<S> {
     /// The bytes that an event refers to; none if the buffer was used since.
     #[inline]
     pub(crate) fn delivered(&self, what: Delivered) -> &[u8] {
-        if what == self.delivered { &self.storage.bytes()[what.start..what.end] } else { &[] }
+        if what != self.delivered {
+            return &[];
+        }
+        #[cfg(feature = "deflate")]
+        if what.inflated {
+            return self.inflated.as_ref().map_or(&[], |inflated| inflated.bytes(what));
+        }
+        &self.storage.bytes()[what.start..what.end]
     }
 
     /// The same as text; empty as well if what is there was not checked to be text.

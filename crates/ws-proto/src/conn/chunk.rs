@@ -1,11 +1,12 @@
 //! Receiving messages in pieces.
 
 use super::Connection;
-use super::recv::NextFrame;
+use super::recv::{Form, NextFrame};
 use crate::buf::recv::RecvBuf;
 use crate::buf::storage::Storage;
 use crate::error::Error;
 use crate::event::{Chunk, Event, FrameHeader, Ready, ReadyChunk, ReadyChunkKind, ReadyKind};
+use crate::rsv::Rsv;
 use crate::time::Instant;
 use crate::wire::header::{Header, Opcode};
 
@@ -86,7 +87,7 @@ impl Connection {
                     NextFrame::Incomplete => return Ok(None),
                 }
             }
-            let taken = self.take_payload(now, rx);
+            let taken = self.take_payload(now, rx, Form::Pieces);
             if !self.discards_data()
                 && let Some(piece) = self.take_piece(rx)
             {
@@ -109,7 +110,12 @@ impl Connection {
     fn take_piece<S: Storage>(&self, rx: &mut RecvBuf<S>) -> Option<Ready> {
         let text = self.incoming.is_checked();
         let kind = if text { ReadyKind::Text } else { ReadyKind::Binary };
-        Some(Ready { kind, place: rx.deliver_piece(text)? })
+        let place = if self.incoming.is_compressed() {
+            self.deliver_inflated_piece(rx, text)
+        } else {
+            rx.deliver_piece(text)
+        };
+        Some(Ready { kind, place: place? })
     }
 
     fn describe(&self, header: Header) -> FrameHeader {
@@ -117,7 +123,7 @@ impl Connection {
             kind: self.incoming.kind(),
             continuation: header.opcode == Opcode::Continuation,
             fin: header.fin,
-            rsv: header.rsv,
+            rsv: if self.incoming.is_compressed() { header.rsv.without(Rsv::RSV1) } else { header.rsv },
             len: header.len,
         }
     }

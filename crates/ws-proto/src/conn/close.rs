@@ -92,6 +92,7 @@ impl Connection {
             return;
         }
         self.error = Some(error);
+        self.release_deflate();
         // Section 7.1.7: "An endpoint SHOULD send a Close frame with an appropriate status code before proceeding". One
         // that waits for data to go out first gives way to it.
         if let Some(code) = error.close_code()
@@ -114,6 +115,7 @@ impl Connection {
     /// The peer is not waited for any longer.
     pub(super) fn abort(&mut self) {
         self.aborted = true;
+        self.release_deflate();
         self.keepalive.due = false;
         self.timers.stop_all();
     }

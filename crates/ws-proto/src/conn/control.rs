@@ -2,12 +2,22 @@
 //!
 //! Both hold encoded frames, so that transmitting is slicing. Neither grows: a flood of pings costs a constant.
 
+mod room;
+#[cfg(test)]
+mod tests;
+
+use self::room::Room;
 use crate::rsv::Rsv;
 use crate::wire::header::{EncodedHeader, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, Opcode, encoded_frame};
 use crate::wire::mask::Mask;
 
 /// Room for two of the largest control frames, or for many small ones.
 const OUTBOX_SIZE: usize = 2 * MAX_CONTROL_FRAME;
+
+/// What of it is there for good where there is an allocator: room for a keepalive ping and its like.
+const SMALL_OUTBOX: usize = 24;
+/// The same for the Close frame: room for a code without a reason, masked.
+const SMALL_CLOSE: usize = 8;
 
 /// Encodes a control frame into `out` and says how long it is. The payload is at most 125 bytes.
 fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) -> usize {
@@ -16,9 +26,9 @@ fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u
     let size = header.len() + payload.len();
     out[..header.len()].copy_from_slice(header);
     let body = &mut out[header.len()..size];
-    body.copy_from_slice(payload);
-    if let Some(key) = masking_key {
-        Mask::new(key).apply(body);
+    match masking_key {
+        Some(key) => Mask::new(key).copy(payload, body),
+        None => body.copy_from_slice(payload),
     }
     size
 }
@@ -37,9 +47,9 @@ fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u
 /// room that a pong needs, and therefore are not dropped. Nor does a pong give way of which a part is transmitted; so
 /// beside the pings there is always room for two of the pongs: the longest that waits, which may be on its way when
 /// the next one comes, and that one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Outbox {
-    bytes: [u8; OUTBOX_SIZE],
+    room: Room<OUTBOX_SIZE, SMALL_OUTBOX>,
     // INVARIANT: start <= start + front_left <= end <= OUTBOX_SIZE
     start: u16,
     front_left: u16,
@@ -52,12 +62,12 @@ pub(super) struct OutboxFull;
 
 impl Outbox {
     pub(super) const fn new() -> Self {
-        Self { bytes: [0; OUTBOX_SIZE], start: 0, front_left: 0, end: 0 }
+        Self { room: Room::new(), start: 0, front_left: 0, end: 0 }
     }
 
     /// What waits.
     pub(super) fn waiting(&self) -> &[u8] {
-        &self.bytes[usize::from(self.start)..usize::from(self.end)]
+        &self.room.bytes()[usize::from(self.start)..usize::from(self.end)]
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -66,13 +76,13 @@ impl Outbox {
 
     /// Whether the next pong may have to replace one that waits.
     pub(super) fn is_tight(&self) -> bool {
-        self.room() < MAX_CONTROL_FRAME
+        self.free() < MAX_CONTROL_FRAME
     }
 
     /// Queues a pong. There is always room for the newest.
     pub(super) fn push_pong(&mut self, payload: &[u8], masking_key: Option<[u8; 4]>) {
         let size = EncodedHeader::size_for(payload.len(), masking_key.is_some()) + payload.len();
-        while self.room() < size {
+        while self.free() < size {
             if !self.remove_newest_pong() {
                 debug_assert!(false, "pings leave room for a pong");
                 return;
@@ -89,7 +99,7 @@ impl Outbox {
     ) -> Result<(), OutboxFull> {
         // As if it were masked: the key is drawn only if the frame is sent.
         let size = EncodedHeader::size_for(payload.len(), true) + payload.len();
-        if self.room() < size || self.reserved() + size + MAX_CONTROL_FRAME > OUTBOX_SIZE {
+        if self.free() < size || self.reserved() + size + MAX_CONTROL_FRAME > OUTBOX_SIZE {
             return Err(OutboxFull);
         }
         self.push(Opcode::Ping, payload, masking_key());
@@ -108,34 +118,42 @@ impl Outbox {
             self.front_left -= step as u16;
             left -= step;
         }
-        if self.is_empty() {
-            (self.start, self.end) = (0, 0);
-        }
+        self.settle();
     }
 
     /// Drops all that waits but the rest of a frame that is partly transmitted.
     pub(super) fn discard_frames(&mut self) {
         self.end = self.start + self.front_left;
+        self.settle();
+    }
+
+    /// Gives the room back if nothing waits any more.
+    fn settle(&mut self) {
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+            self.room.release();
+        }
     }
 
     /// How many bytes are free, those in front included.
-    fn room(&self) -> usize {
+    fn free(&self) -> usize {
         OUTBOX_SIZE - usize::from(self.end - self.start)
     }
 
     fn push(&mut self, opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) {
+        let frame = EncodedHeader::size_for(payload.len(), masking_key.is_some()) + payload.len();
+        let bytes = self.room.at_least(usize::from(self.end - self.start) + frame);
         if self.start > 0 {
-            self.bytes.copy_within(usize::from(self.start)..usize::from(self.end), 0);
+            bytes.copy_within(usize::from(self.start)..usize::from(self.end), 0);
             self.end -= self.start;
             self.start = 0;
         }
-        let end = usize::from(self.end);
-        self.end += encode(&mut self.bytes[end..], opcode, payload, masking_key) as u16;
+        self.end += encode(&mut bytes[usize::from(self.end)..], opcode, payload, masking_key) as u16;
     }
 
     /// The size of the frame that begins at `at`; never zero, so that walking ends.
     fn frame_size_at(&self, at: usize) -> usize {
-        let rest = &self.bytes[at..usize::from(self.end)];
+        let rest = &self.room.bytes()[at..usize::from(self.end)];
         encoded_frame(rest).map_or(rest.len(), |frame| frame.size.clamp(1, rest.len()))
     }
 
@@ -144,7 +162,7 @@ impl Outbox {
         let mut at = usize::from(self.start + self.front_left);
         while at < usize::from(self.end) {
             let size = self.frame_size_at(at);
-            if self.bytes[at] & 0x0F == Opcode::Pong as u8 {
+            if self.room.bytes()[at] & 0x0F == Opcode::Pong as u8 {
                 visit(at, size);
             }
             at += size;
@@ -167,23 +185,23 @@ impl Outbox {
         let mut newest = None;
         self.for_each_pong(|at, size| newest = Some((at, size)));
         let Some((at, size)) = newest else { return false };
-        self.bytes.copy_within(at + size..usize::from(self.end), at);
+        self.room.at_least(0).copy_within(at + size..usize::from(self.end), at);
         self.end -= size as u16;
         true
     }
 }
 
 /// The one Close frame that a connection sends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct CloseSlot {
-    frame: [u8; MAX_CONTROL_FRAME],
+    room: Room<MAX_CONTROL_FRAME, SMALL_CLOSE>,
     len: u8,
     sent: u8,
 }
 
 impl CloseSlot {
     pub(super) const fn new() -> Self {
-        Self { frame: [0; MAX_CONTROL_FRAME], len: 0, sent: 0 }
+        Self { room: Room::new(), len: 0, sent: 0 }
     }
 
     /// Whether a Close frame was queued, at any time.
@@ -203,13 +221,15 @@ impl CloseSlot {
 
     /// What of it waits.
     pub(super) fn waiting(&self) -> &[u8] {
-        &self.frame[usize::from(self.sent)..usize::from(self.len)]
+        // Of a frame that is transmitted, no more is kept than that it was.
+        self.room.bytes().get(usize::from(self.sent)..usize::from(self.len)).unwrap_or(&[])
     }
 
     /// Queues the Close frame with this body of at most 125 bytes.
     pub(super) fn queue(&mut self, body: &[u8], masking_key: Option<[u8; 4]>) {
         debug_assert!(!self.is_queued());
-        self.len = encode(&mut self.frame, Opcode::Close, body, masking_key) as u8;
+        let size = EncodedHeader::size_for(body.len(), masking_key.is_some()) + body.len();
+        self.len = encode(self.room.at_least(size), Opcode::Close, body, masking_key) as u8;
     }
 
     /// Whether another Close frame may take its place: there is none, or nothing of it is transmitted.
@@ -221,10 +241,14 @@ impl CloseSlot {
     pub(super) fn withdraw(&mut self) {
         debug_assert!(self.is_replaceable());
         self.len = 0;
+        self.room.release();
     }
 
     pub(super) fn consume(&mut self, n: usize) {
         self.sent = self.len.min(self.sent + n.min(MAX_CONTROL_FRAME) as u8);
+        if self.sent == self.len {
+            self.room.release();
+        }
     }
 }
 

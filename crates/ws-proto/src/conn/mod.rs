@@ -3,13 +3,21 @@
 mod chunk;
 mod close;
 mod control;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(feature = "alloc")]
+mod prepared;
 mod recv;
 mod recv_control;
 mod send;
 mod stream;
 mod timer;
 mod transmit;
+#[cfg(not(feature = "deflate"))]
+mod uncompressed;
 
+#[cfg(feature = "alloc")]
+pub use prepared::PreparedMessage;
 pub use stream::{Pull, Pulled, Source};
 pub use transmit::{Transmit, TransportAction};
 
@@ -17,8 +25,12 @@ use self::control::{CloseSlot, Outbox};
 use self::recv::Incoming;
 use self::stream::Outgoing;
 use self::timer::{Timer, TimerTable};
+#[cfg(not(feature = "deflate"))]
+use self::uncompressed::Flush;
 use crate::close_code::CloseCode;
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::deflater::Flush;
 use crate::error::{Error, TimeoutReason};
 use crate::rsv::Rsv;
 use crate::time::Instant;
@@ -108,6 +120,9 @@ pub struct Connection {
     /// The transport is to be closed, whatever is left to transmit.
     aborted: bool,
     keepalive: Keepalive,
+    /// What permessage-deflate needs, if it was agreed on.
+    #[cfg(feature = "deflate")]
+    deflate: Option<alloc::boxed::Box<deflate::PerMessageDeflate>>,
 }
 
 /// The pings that prove a round trip. Their payload is `ping` and a number, so that the pong to each is told
@@ -161,6 +176,8 @@ impl Connection {
             eof: false,
             aborted: false,
             keepalive: Keepalive::default(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         };
         connection.start_timer(Timer::Idle, now);
         connection.start_timer(Timer::Ping, now);

@@ -1,7 +1,7 @@
 //! Receiving: frames in, events out.
 
 use super::{Connection, Timer};
-use crate::buf::recv::{RESERVED, RecvBuf};
+use crate::buf::recv::{Delivered, RESERVED, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::error::Error;
 use crate::event::{Event, Kind, Ready, ReadyKind};
@@ -11,7 +11,14 @@ use crate::wire::header::{Expected, Header, Opcode};
 use crate::wire::mask::Mask;
 
 /// How much payload is unmasked and then checked at a time: small enough to be in the first-level cache still.
-const BLOCK: usize = 16 << 10;
+pub(super) const BLOCK: usize = 16 << 10;
+
+/// How a message is received.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    Pieces,
+    Whole,
+}
 
 /// Which frame of a message is being received.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,6 +27,24 @@ enum Frame {
     /// One that others will continue.
     Middle,
     Last,
+}
+
+/// What is wrong with the payload of a message; reported again by each call until the connection has failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fault {
+    #[cfg(feature = "deflate")]
+    Deflate,
+    Utf8,
+}
+
+impl Fault {
+    const fn error(self) -> Error {
+        match self {
+            #[cfg(feature = "deflate")]
+            Self::Deflate => Error::InvalidDeflate,
+            Self::Utf8 => Error::InvalidUtf8,
+        }
+    }
 }
 
 /// What is known of the frame and the message that are being received.
@@ -33,12 +58,14 @@ pub(super) struct Incoming {
     /// The data frame that has begun and is not finished.
     frame: Frame,
     /// The rest of the message is passed over.
-    skipped: bool,
+    pub(super) skipped: bool,
     /// A message has begun and is not finished.
     pub(super) in_message: bool,
     pub(super) text: bool,
-    /// It is text, and not UTF-8.
-    invalid: bool,
+    /// It is text, and not UTF-8; or it cannot be inflated.
+    fault: Option<Fault>,
+    /// It is compressed with permessage-deflate, whose bit is not among the reserved ones then.
+    compressed: bool,
     /// The reserved bits of the message; if there are any, its payload belongs to an extension.
     pub(super) rsv: Rsv,
 }
@@ -53,7 +80,8 @@ impl Incoming {
             skipped: false,
             in_message: false,
             text: false,
-            invalid: false,
+            fault: None,
+            compressed: false,
             rsv: Rsv::NONE,
         }
     }
@@ -63,12 +91,22 @@ impl Incoming {
         if self.in_message { self.fragments.saturating_add(1) } else { 1 }
     }
 
+    #[cfg(feature = "deflate")]
+    pub(super) fn is_last_frame(&self) -> bool {
+        self.frame == Frame::Last
+    }
+
     pub(super) fn is_in_frame(&self) -> bool {
         self.frame != Frame::None
     }
 
     pub(super) const fn kind(&self) -> Kind {
         if self.text { Kind::Text } else { Kind::Binary }
+    }
+
+    /// Whether the message is compressed with permessage-deflate.
+    pub(super) const fn is_compressed(&self) -> bool {
+        cfg!(feature = "deflate") && self.compressed
     }
 
     /// Whether the payload is text, and not what an extension made of it.
@@ -154,9 +192,9 @@ impl Connection {
     /// For a message that is received in pieces and turns out not to be wanted.
     pub fn skip_message<S: Storage>(&mut self, rx: &mut RecvBuf<S>) {
         // A fault that was found is still a fault.
-        if self.incoming.in_message && !self.incoming.invalid {
+        if self.incoming.in_message && self.incoming.fault.is_none() {
             self.incoming.skipped = true;
-            rx.discard_message();
+            self.forget_message(rx);
         }
     }
 
@@ -172,7 +210,7 @@ impl Connection {
     }
 
     fn next_event<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) -> Result<Option<Ready>, Error> {
-        if self.incoming.is_in_frame() {
+        if self.incoming.is_in_frame() && !self.incoming.is_compressed() {
             // It may have begun in pieces, for which there is no limit.
             self.check_message_size(rx, self.incoming.frame_left, self.incoming.frame == Frame::Last)?;
         }
@@ -187,7 +225,7 @@ impl Connection {
                     NextFrame::Incomplete => return Ok(None),
                 }
             }
-            self.take_payload(now, rx)?;
+            self.take_payload(now, rx, Form::Whole)?;
             if self.incoming.frame_left > 0 {
                 self.check_room(rx)?;
                 return Ok(None);
@@ -195,7 +233,7 @@ impl Connection {
             if self.end_frame(rx)? && !self.discards_data() {
                 let text = self.incoming.is_checked();
                 let kind = if text { ReadyKind::Text } else { ReadyKind::Binary };
-                return Ok(Some(Ready { kind, place: rx.deliver_message(text) }));
+                return Ok(Some(Ready { kind, place: self.deliver_message(rx, text) }));
             }
         }
     }
@@ -215,7 +253,7 @@ impl Connection {
             return Ok(NextFrame::Incomplete);
         }
         if self.discards_data() {
-            rx.discard_message();
+            self.forget_message(rx);
         }
         if !self.incoming.in_message {
             self.incoming.skipped = false;
@@ -257,7 +295,11 @@ impl Connection {
         if self.discards_data() {
             return Ok(());
         }
-        self.check_message_size(rx, header.len, header.fin)?;
+        if self.is_compressed(header) {
+            self.check_compressed_size(header)?;
+        } else {
+            self.check_message_size(rx, header.len, header.fin)?;
+        }
         if self.incoming.with_fragment() > self.config.max_fragments {
             return Err(Error::TooManyFragments { limit: self.config.max_fragments });
         }
@@ -294,15 +336,30 @@ impl Connection {
         if header.len > limit { Err(Error::MessageTooBig { limit }) } else { Ok(()) }
     }
 
+    /// Whether the frame with this header belongs to a compressed message: RFC 7692 section 6, "the 'Per-Message
+    /// Compressed' bit, which indicates whether or not the message is compressed"; on its first frame.
+    #[inline]
+    fn is_compressed(&self, header: Header) -> bool {
+        if self.incoming.in_message {
+            return self.incoming.is_compressed();
+        }
+        !header.rsv.is_empty() && self.has_deflate() && header.rsv.contains(Rsv::RSV1)
+    }
+
     /// Takes the header of a data frame.
     #[inline]
     pub(super) fn begin_frame<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>, header: Header) {
+        let compressed = self.is_compressed(header);
+        if compressed {
+            self.begin_compressed_frame(header.len);
+        }
         let incoming = &mut self.incoming;
         rx.consume(header.size);
         incoming.fragments = incoming.with_fragment();
         if !incoming.in_message {
             incoming.text = header.opcode == Opcode::Text;
-            incoming.rsv = header.rsv;
+            incoming.rsv = if compressed { header.rsv.without(Rsv::RSV1) } else { header.rsv };
+            incoming.compressed = compressed;
             rx.begin_message();
         }
         incoming.frame_left = header.len;
@@ -326,40 +383,97 @@ impl Connection {
         &mut self,
         now: Instant,
         rx: &mut RecvBuf<S>,
+        form: Form,
     ) -> Result<(), Error> {
-        let available = rx.unparsed().len();
-        let mut n = usize::try_from(self.incoming.frame_left).map_or(available, |left| left.min(available));
-        if n > 0 {
-            self.note_data(now);
-        }
-        if self.discards_data() {
-            self.incoming.frame_left -= n as u64;
-            rx.consume(n);
-            rx.discard_message();
+        if self.discards_data() && !self.is_inflating() {
+            self.pass_over_payload(now, rx);
             return Ok(());
         }
-        if self.incoming.invalid {
-            return Err(Error::InvalidUtf8);
+        if let Some(fault) = self.incoming.fault {
+            return Err(fault.error());
         }
-        let masked = !self.role.is_client();
+        let result = if self.incoming.is_compressed() {
+            self.take_compressed(now, rx, form)
+        } else {
+            self.take_plain(now, rx)
+        };
+        self.incoming.fault = match result {
+            Err(Error::InvalidUtf8) => Some(Fault::Utf8),
+            #[cfg(feature = "deflate")]
+            Err(Error::InvalidDeflate) => Some(Fault::Deflate),
+            _ => None,
+        };
+        result
+    }
+
+    #[inline]
+    fn take_plain<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) -> Result<(), Error> {
+        let mut n = self.arrived(rx);
         while n > 0 {
-            let block = rx.append_to_message(n.min(BLOCK));
-            let len = block.len();
+            let len = n.min(BLOCK);
             n -= len;
-            self.incoming.frame_left -= len as u64;
-            if masked {
-                self.incoming.mask.apply(block);
-            }
-            if self.incoming.is_checked() {
-                // Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream
-                // is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
-                if rx.check_text().is_err() {
-                    self.incoming.invalid = true;
-                    return Err(Error::InvalidUtf8);
-                }
+            let ascii = self.take_block(now, rx, len);
+            // Section 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
+            // not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
+            if self.incoming.is_checked() && rx.check_text(ascii).is_err() {
+                return Err(Error::InvalidUtf8);
             }
         }
         Ok(())
+    }
+
+    /// How much payload of the present frame has arrived and is not taken.
+    #[inline]
+    pub(super) fn arrived<S: Storage>(&self, rx: &RecvBuf<S>) -> usize {
+        let available = rx.unparsed().len();
+        usize::try_from(self.incoming.frame_left).map_or(available, |left| left.min(available))
+    }
+
+    /// Takes the next `n` bytes of payload into the message, and unmasks them. Says how many are known to be ASCII: short
+    /// text mostly is, which is seen while it is unmasked.
+    #[inline]
+    pub(super) fn take_block<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>, n: usize) -> usize {
+        if n == 0 {
+            return 0;
+        }
+        self.note_data(now);
+        self.incoming.frame_left -= n as u64;
+        let block = rx.append_to_message(n);
+        if self.role.is_client() {
+            return 0;
+        }
+        if self.incoming.is_checked() && !self.incoming.is_compressed() {
+            return if self.incoming.mask.apply_to_text(block) { n } else { 0 };
+        }
+        self.incoming.mask.apply(block);
+        0
+    }
+
+    /// Takes payload that nobody wants.
+    fn pass_over_payload<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) {
+        let n = self.arrived(rx);
+        if n > 0 {
+            self.note_data(now);
+        }
+        self.incoming.frame_left -= n as u64;
+        rx.consume(n);
+        rx.discard_message();
+    }
+
+    /// Whether the message that is skipped has to be inflated all the same, because those behind it may refer to it.
+    fn is_inflating(&self) -> bool {
+        self.incoming.is_compressed() && !self.close.is_queued()
+    }
+
+    /// Forgets what was put together of the present message.
+    fn forget_message<S: Storage>(&self, rx: &mut RecvBuf<S>) {
+        // What is compressed still has to be inflated.
+        if self.is_inflating() { self.forget_inflated(rx) } else { rx.discard_message() }
+    }
+
+    #[inline]
+    fn deliver_message<S: Storage>(&self, rx: &mut RecvBuf<S>, text: bool) -> Delivered {
+        if self.incoming.is_compressed() { self.deliver_inflated(rx, text) } else { rx.deliver_message(text) }
     }
 
     /// Ends the present frame; says whether the message ends with it.
@@ -370,7 +484,12 @@ impl Connection {
         incoming.frame = Frame::None;
         if fin {
             incoming.in_message = false;
-            if incoming.is_checked() && !self.discards_data() && !rx.ends_with_character() {
+            let complete = if self.incoming.is_compressed() {
+                self.end_compressed_message(rx)
+            } else {
+                rx.ends_with_character()
+            };
+            if self.incoming.is_checked() && !self.discards_data() && !complete {
                 return Err(Error::InvalidUtf8);
             }
         }

@@ -7,6 +7,7 @@ use crate::buf::queue::SendQueue;
 use crate::error::SendError;
 use crate::event::{Kind, Message};
 use crate::rsv::Rsv;
+use crate::utf8::is_utf8;
 use crate::wire::header::{EncodedHeader, MAX_CONTROL_PAYLOAD, Opcode};
 
 impl From<NoRoom> for SendError {
@@ -37,7 +38,7 @@ pub(super) struct First {
 impl First {
     pub(super) const CONTINUATION: Self = Self { opcode: Opcode::Continuation, rsv: Rsv::NONE };
 
-    const fn new(kind: Kind) -> Self {
+    pub(super) const fn new(kind: Kind) -> Self {
         Self { opcode: kind.opcode(), rsv: Rsv::NONE }
     }
 }
@@ -54,16 +55,21 @@ impl Connection {
     #[inline]
     pub fn send<O: Outbound>(&mut self, tx: &mut O, message: Message<'_>) -> Result<(), SendError> {
         self.check_message()?;
-        self.push_message(tx, First::new(message.kind()), message.as_bytes(), true)
+        let (kind, bytes) = (message.kind(), message.as_bytes());
+        if self.compresses(bytes.len()) {
+            return self.push_compressed(tx, kind, bytes);
+        }
+        self.push_message(tx, First::new(kind), bytes, true)
     }
 
     /// The same as [`send`](Self::send) with reserved bits on the first frame, for an extension that gives them a
     /// meaning and made the payload; it is not checked. Only with [`Rsv::NONE`] it is what it says, and text has to be
-    /// UTF-8.
+    /// UTF-8. It is not compressed.
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send), `ReservedBits` if `Config::allowed_rsv` does not have them, and `InvalidUtf8`.
+    /// As for [`send`](Self::send), `ReservedBits` if `Config::allowed_rsv` does not have them or permessage-deflate
+    /// has taken one, and `InvalidUtf8`.
     /// Nothing is queued then.
     pub fn send_with_rsv<O: Outbound>(
         &mut self,
@@ -74,7 +80,7 @@ impl Connection {
     ) -> Result<(), SendError> {
         self.check_message()?;
         self.check_rsv(rsv)?;
-        if kind == Kind::Text && rsv.is_empty() && core::str::from_utf8(payload).is_err() {
+        if kind == Kind::Text && rsv.is_empty() && !is_utf8(payload) {
             return Err(SendError::InvalidUtf8);
         }
         self.push_message(tx, First { opcode: kind.opcode(), rsv }, payload, true)
@@ -94,7 +100,7 @@ impl Connection {
         kind: Kind,
         payload: B,
     ) -> Result<(), (SendError, B)> {
-        if kind == Kind::Text && core::str::from_utf8(payload.as_ref()).is_err() {
+        if kind == Kind::Text && !is_utf8(payload.as_ref()) {
             return Err((SendError::InvalidUtf8, payload));
         }
         self.push_owned(tx, kind, payload, |payload| payload)
@@ -126,11 +132,14 @@ impl Connection {
         use crate::buf::outbound::sealed::Sealed as _;
 
         let bytes = payload.as_ref();
-        let stays = !self.role.is_client() && bytes.len() <= self.config.fragment_size;
+        let compressed = self.compresses(bytes.len());
+        let stays = !compressed && !self.role.is_client() && bytes.len() <= self.config.fragment_size;
         let header = EncodedHeader::new(true, Rsv::NONE, kind.opcode(), bytes.len(), None);
         let queued = self.check_message().and_then(|()| {
             if stays {
                 Ok(tx.reserve(header.as_slice().len().saturating_add(bytes.len()))?)
+            } else if compressed {
+                self.push_compressed(tx, kind, bytes)
             } else {
                 // Masked or cut into fragments: written anew.
                 self.push_message(tx, First::new(kind), bytes, true)
@@ -193,7 +202,8 @@ impl Connection {
     }
 
     pub(super) const fn check_rsv(&self, rsv: Rsv) -> Result<(), SendError> {
-        if self.config.allowed_rsv.contains(rsv) { Ok(()) } else { Err(SendError::ReservedBits) }
+        let taken = self.has_deflate() && rsv.contains(Rsv::RSV1);
+        if self.config.allowed_rsv.contains(rsv) && !taken { Ok(()) } else { Err(SendError::ReservedBits) }
     }
 
     const fn check_control(&self, payload: &[u8]) -> Result<(), SendError> {
@@ -211,24 +221,33 @@ impl Connection {
         bytes: &[u8],
         fin: bool,
     ) -> Result<(), SendError> {
-        let masked = self.role.is_client();
         let fragment_size = self.config.fragment_size;
+        tx.reserve(self.encoded_size(bytes.len()))?;
         if bytes.len() <= fragment_size {
-            tx.reserve(EncodedHeader::size_for(bytes.len(), masked).saturating_add(bytes.len()))?;
             self.push_frame(tx, first, bytes, fin);
             return Ok(());
         }
-        let (whole, rest) = (bytes.len() / fragment_size, bytes.len() % fragment_size);
-        let rest = if rest > 0 { EncodedHeader::size_for(rest, masked) } else { 0 };
-        let headers =
-            whole.saturating_mul(EncodedHeader::size_for(fragment_size, masked)).saturating_add(rest);
-        tx.reserve(headers.saturating_add(bytes.len()))?;
         let last = bytes.len().div_ceil(fragment_size) - 1;
         for (index, fragment) in bytes.chunks(fragment_size).enumerate() {
             let first = if index == 0 { first } else { First::CONTINUATION };
             self.push_frame(tx, first, fragment, fin && index == last);
         }
         Ok(())
+    }
+
+    /// How long `len` bytes of payload are in as many frames as `Config::fragment_size` asks for.
+    #[inline]
+    pub(super) fn encoded_size(&self, len: usize) -> usize {
+        let masked = self.role.is_client();
+        let fragment_size = self.config.fragment_size;
+        let headers = if len <= fragment_size {
+            EncodedHeader::size_for(len, masked)
+        } else {
+            let (whole, rest) = (len / fragment_size, len % fragment_size);
+            let rest = if rest > 0 { EncodedHeader::size_for(rest, masked) } else { 0 };
+            whole.saturating_mul(EncodedHeader::size_for(fragment_size, masked)).saturating_add(rest)
+        };
+        headers.saturating_add(len)
     }
 
     #[inline]

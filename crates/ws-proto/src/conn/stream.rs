@@ -1,7 +1,7 @@
 //! Sending messages in pieces: pushed by the caller, or pulled from a source.
 
-use super::Connection;
 use super::send::First;
+use super::{Connection, Flush};
 use crate::buf::outbound::Outbound;
 use crate::close_code::CloseCode;
 use crate::error::SendError;
@@ -13,7 +13,7 @@ use crate::wire::header::EncodedHeader;
 use crate::wire::mask::Mask;
 
 /// How much a source is asked for at once.
-const MAX_PULL: usize = 16 << 10;
+pub(super) const MAX_PULL: usize = 16 << 10;
 
 /// What is known of a message that is being sent in pieces.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,7 @@ pub(super) struct Unfinished {
     rsv: Rsv,
     /// A frame of it was queued.
     has_frames: bool,
+    compressed: bool,
 }
 
 impl Outgoing {
@@ -42,7 +43,8 @@ impl Unfinished {
         if self.has_frames {
             First::CONTINUATION
         } else {
-            First { opcode: self.kind.opcode(), rsv: self.rsv }
+            let rsv = if self.compressed { self.rsv.union(Rsv::RSV1) } else { self.rsv };
+            First { opcode: self.kind.opcode(), rsv }
         }
     }
 
@@ -134,11 +136,13 @@ impl Connection {
         self.check_open()?;
         let before = self.outgoing;
         match before.unfinished {
-            None => self.begin(kind, Rsv::NONE),
+            // As a whole it can be too small to be worth it.
+            None => self.begin(kind, Rsv::NONE, if fin { self.compresses(bytes.len()) } else { true }),
             Some(unfinished) if unfinished.kind == kind => {}
             Some(_) => return Err(SendError::MessageInProgress),
         }
-        self.push_piece(tx, bytes, fin).inspect_err(|_| self.outgoing = before)
+        let flush = if fin { Flush::Finish } else { Flush::Sync };
+        self.push_piece(tx, bytes, flush).inspect_err(|_| self.outgoing = before)
     }
 
     /// Begins a message that is sent in pieces: with [`write_message`](Self::write_message) and
@@ -162,7 +166,7 @@ impl Connection {
     pub fn begin_message_with_rsv(&mut self, rsv: Rsv, kind: Kind) -> Result<(), SendError> {
         self.check_message()?;
         self.check_rsv(rsv)?;
-        self.begin(kind, rsv);
+        self.begin(kind, rsv, true);
         Ok(())
     }
 
@@ -175,12 +179,16 @@ impl Connection {
     /// bytes, 6 for a client), `InvalidUtf8`, `NoMessage` without [`begin_message`](Self::begin_message), or
     /// `Closing`. Nothing is queued then, and the message is as it was.
     pub fn write_message<O: Outbound>(&mut self, tx: &mut O, bytes: &[u8]) -> Result<usize, SendError> {
-        self.check_unfinished()?;
+        let unfinished = self.check_unfinished()?;
         if bytes.is_empty() {
             return Ok(0);
         }
-        let n = bytes.len().min(self.room(tx)?);
-        self.push_piece(tx, &bytes[..n], false)?;
+        let n = if unfinished.compressed {
+            self.compressible(tx, bytes.len())?
+        } else {
+            bytes.len().min(self.room(tx)?)
+        };
+        self.push_piece(tx, &bytes[..n], Flush::None)?;
         Ok(n)
     }
 
@@ -192,14 +200,29 @@ impl Connection {
     /// is queued then.
     pub fn finish_message<O: Outbound>(&mut self, tx: &mut O) -> Result<(), SendError> {
         self.check_unfinished()?;
-        self.push_piece(tx, &[], true)
+        self.push_piece(tx, &[], Flush::Finish)
+    }
+
+    /// Queues all that was written of the message so far. If it is not compressed, that is so anyway; a compressed one
+    /// is held back otherwise until there are 16 KiB of it or it is finished, as each flush costs a few bytes and some
+    /// of the compression.
+    ///
+    /// # Errors
+    ///
+    /// `Full` if there is no room, `NoMessage` or `Closing`.
+    pub fn flush_message<O: Outbound>(&mut self, tx: &mut O) -> Result<(), SendError> {
+        let unfinished = self.check_unfinished()?;
+        if unfinished.compressed { self.push_piece(tx, &[], Flush::Sync) } else { Ok(()) }
     }
 
     /// Gives up the message. If a piece of it is queued, that cannot be taken back, and there is no way to tell the
     /// peer but to close the connection with 1011; otherwise nothing happened.
     pub fn abort_message(&mut self, now: Instant) {
-        let unfinished = self.outgoing.unfinished.take();
-        if unfinished.is_some_and(|unfinished| unfinished.has_frames) {
+        let Some(unfinished) = self.outgoing.unfinished.take() else { return };
+        if unfinished.compressed {
+            self.forget_compressed();
+        }
+        if unfinished.has_frames {
             // If it closes already, that is as good.
             let _ = self.close(now, CloseCode::INTERNAL_ERROR, "");
         }
@@ -225,6 +248,28 @@ impl Connection {
         source: &mut S,
     ) -> Result<Pulled, SendError> {
         let unfinished = self.check_unfinished()?;
+        let result = if unfinished.compressed {
+            self.pull_compressed(tx, source)
+        } else {
+            self.pull_plain(tx, source, unfinished)
+        };
+        // What has no room was not asked for.
+        if let Err(error) = result
+            && !matches!(error, SendError::Full | SendError::MessageTooBig)
+        {
+            self.outgoing.unfinished = None;
+            // If it closes already, that is as good.
+            let _ = self.close(now, CloseCode::INTERNAL_ERROR, "");
+        }
+        result
+    }
+
+    fn pull_plain<O: Outbound, S: Source + ?Sized>(
+        &mut self,
+        tx: &mut O,
+        source: &mut S,
+        unfinished: Unfinished,
+    ) -> Result<Pulled, SendError> {
         let masked = self.role.is_client();
         let room = self.room(tx)?.min(MAX_PULL);
         let reserved = EncodedHeader::size_for(room, masked);
@@ -233,12 +278,11 @@ impl Connection {
         let Self { outgoing, role, .. } = &mut *self;
         let mut result = Ok(Pulled::Pending);
         tx.push_with(reserved + room, &mut |out: &mut [u8]| {
-            let (n, fin) = match source.pull(&mut out[reserved..]) {
-                Pull::Pending | Pull::Data(0) => return (0, false),
-                Pull::Data(n) if n <= room => (n, false),
-                Pull::Last(n) if n <= room => (n, true),
-                Pull::Data(_) | Pull::Failed | Pull::Last(_) => {
-                    result = Err(SendError::SourceFailed);
+            let (n, fin) = match pull_from(source, &mut out[reserved..]) {
+                Ok(Some(pulled)) => pulled,
+                Ok(None) => return (0, false),
+                Err(error) => {
+                    result = Err(error);
                     return (0, false);
                 }
             };
@@ -271,12 +315,7 @@ impl Connection {
             Ok(Pulled::Fragment) => {
                 self.outgoing.unfinished = Some(Unfinished { has_frames: true, ..unfinished });
             }
-            Ok(Pulled::Pending) => {}
-            Err(_) => {
-                self.outgoing.unfinished = None;
-                // If it closes already, that is as good.
-                let _ = self.close(now, CloseCode::INTERNAL_ERROR, "");
-            }
+            Ok(Pulled::Pending) | Err(_) => {}
         }
         result
     }
@@ -287,8 +326,10 @@ impl Connection {
         self.outgoing.unfinished.is_some()
     }
 
-    fn begin(&mut self, kind: Kind, rsv: Rsv) {
-        let unfinished = Some(Unfinished { kind, rsv, has_frames: false });
+    /// `compressed` if it is to be where that is agreed on; with reserved bits it never is.
+    fn begin(&mut self, kind: Kind, rsv: Rsv, compressed: bool) {
+        let compressed = compressed && rsv.is_empty() && self.compresses(usize::MAX);
+        let unfinished = Some(Unfinished { kind, rsv, has_frames: false, compressed });
         self.outgoing = Outgoing { unfinished, utf8: Utf8Validator::new() };
     }
 
@@ -307,17 +348,44 @@ impl Connection {
         }
     }
 
-    /// Queues the next piece of the unfinished message, all or nothing.
-    fn push_piece<O: Outbound>(&mut self, tx: &mut O, bytes: &[u8], fin: bool) -> Result<(), SendError> {
+    /// Queues the next piece of the unfinished message, all or nothing. Only what is compressed can be held back.
+    pub(super) fn push_piece<O: Outbound>(
+        &mut self,
+        tx: &mut O,
+        bytes: &[u8],
+        flush: Flush,
+    ) -> Result<(), SendError> {
         let unfinished = self.check_unfinished()?;
+        let fin = flush == Flush::Finish;
         let mut utf8 = self.outgoing.utf8;
         if unfinished.is_checked() {
             let checked = utf8.update(bytes).and_then(|()| if fin { utf8.finish() } else { Ok(()) });
             checked.map_err(|_| SendError::InvalidUtf8)?;
         }
-        self.push_message(tx, unfinished.first(), bytes, fin)?;
-        let unfinished = if fin { None } else { Some(Unfinished { has_frames: true, ..unfinished }) };
+        let first = unfinished.first();
+        let is_frame = if unfinished.compressed {
+            self.push_compressed_piece(tx, first, bytes, flush)?
+        } else {
+            self.push_message(tx, first, bytes, fin)?;
+            true
+        };
+        let has_frames = unfinished.has_frames || is_frame;
+        let unfinished = if fin { None } else { Some(Unfinished { has_frames, ..unfinished }) };
         self.outgoing = Outgoing { unfinished, utf8 };
         Ok(())
+    }
+}
+
+/// Asks a source for as much as `room` takes: how much came, and whether it was the last; `None` if there is nothing
+/// now.
+pub(super) fn pull_from<S: Source + ?Sized>(
+    source: &mut S,
+    room: &mut [u8],
+) -> Result<Option<(usize, bool)>, SendError> {
+    match source.pull(room) {
+        Pull::Pending | Pull::Data(0) => Ok(None),
+        Pull::Data(n) if n <= room.len() => Ok(Some((n, false))),
+        Pull::Last(n) if n <= room.len() => Ok(Some((n, true))),
+        Pull::Data(_) | Pull::Failed | Pull::Last(_) => Err(SendError::SourceFailed),
     }
 }

@@ -32,7 +32,7 @@ impl DeflateConfig {
     pub const fn new() -> Self {
         Self {
             level: 1,
-            memory_level: 8,
+            memory_level: 5,
             min_size: 64,
             server_max_window_bits: WindowBits::MAX,
             client_max_window_bits: WindowBits::MAX,
@@ -44,7 +44,8 @@ impl DeflateConfig {
     /// How hard the compressor tries: 1, the fastest, to 9, the smallest. Values outside count as the nearest of these.
     /// It is not negotiated.
     ///
-    /// Default: 1. A server compresses for all its clients at once.
+    /// Default: 1. A server compresses for all its clients at once; 2 and more compress text by a quarter better and take
+    /// two to five times as long, the more the smaller the messages are.
     #[must_use]
     pub const fn level(mut self, level: u8) -> Self {
         self.level = one_to_nine(level);
@@ -54,7 +55,8 @@ impl DeflateConfig {
     /// How much memory the compressor takes beside its window, 1 to 9, as zlib counts it. Values outside count as the
     /// nearest of these. It is not negotiated.
     ///
-    /// Default: 8, which is zlib's.
+    /// Default: 5. zlib's is 8, which takes [a good deal more](super#what-it-costs) and hardly compresses better what
+    /// messages usually are.
     #[must_use]
     pub const fn memory_level(mut self, level: u8) -> Self {
         self.memory_level = one_to_nine(level);

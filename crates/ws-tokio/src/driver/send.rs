@@ -91,6 +91,10 @@ impl<IO> Driver<IO> {
         self.conn.write_message(&mut self.tx, bytes)
     }
 
+    pub(crate) fn flush_written(&mut self) -> Result<(), SendError> {
+        self.conn.flush_message(&mut self.tx)
+    }
+
     pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {
         self.conn.finish_message(&mut self.tx)
     }

@@ -1,0 +1,159 @@
+//! What is measured in memory: the cases, and what a contender has to be able to do.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::payload::Content;
+use crate::wire::Wire;
+
+/// Which end a contender is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// Sends masked frames, receives plain ones.
+    Client,
+    /// Sends plain frames, receives masked ones.
+    Server,
+}
+
+impl Role {
+    /// The name in the tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// How the bytes arrive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reads {
+    /// Each read brings one whole message, if there is room for it.
+    Whole,
+    /// Reads end at each multiple of so many bytes, wherever in a message that is.
+    Cut(usize),
+}
+
+/// Messages to be decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct DecodeCase {
+    /// Which end decodes them.
+    pub role: Role,
+    /// What they consist of.
+    pub content: Content,
+    /// How long each is, in bytes.
+    pub size: usize,
+    /// In how many frames each comes.
+    pub fragments: usize,
+    /// How they arrive.
+    pub reads: Reads,
+    /// Whether they are compressed.
+    pub deflate: bool,
+}
+
+/// Messages to be encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodeCase {
+    /// Which end encodes them.
+    pub role: Role,
+    /// What they consist of.
+    pub content: Content,
+    /// How long each is, in bytes.
+    pub size: usize,
+    /// Whether they are to be compressed.
+    pub deflate: bool,
+}
+
+impl EncodeCase {
+    /// How many messages are encoded before the output is flushed: as many as make 16 KiB, at most 16.
+    pub const fn batch(&self) -> usize {
+        let messages = 16 * 1024 / self.size;
+        if messages > 16 {
+            16
+        } else if messages == 0 {
+            1
+        } else {
+            messages
+        }
+    }
+}
+
+/// Decodes the messages that its case is about, again and again.
+pub trait Decode {
+    /// Decodes `messages` more.
+    fn decode(&mut self, messages: usize, tally: &mut Tally);
+}
+
+/// Encodes the message that its case is about, again and again.
+pub trait Encode {
+    /// Encodes `messages` more, a multiple of a batch, and gives them to the output.
+    fn encode(&mut self, messages: usize);
+}
+
+/// A library, or the limit.
+pub struct Contender {
+    /// The name in the tables.
+    pub name: &'static str,
+    /// Whether it counts as a peer: neither ours nor the limit.
+    pub peer: bool,
+    /// Makes a decoder, if it can do this.
+    pub decoder: MakeDecoder,
+    /// Makes an encoder, if it can do this.
+    pub encoder: MakeEncoder,
+}
+
+/// Makes a decoder of what comes over the wire.
+pub type MakeDecoder = fn(&DecodeCase, Wire) -> Option<Box<dyn Decode>>;
+
+/// Makes an encoder of the payload, which writes to the output.
+pub type MakeEncoder = fn(&EncodeCase, Vec<u8>, Rc<Output>) -> Option<Box<dyn Encode>>;
+
+/// Counts messages, and looks at their first and last bytes so that nothing of them is left out.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// How many.
+    pub messages: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    seen: u8,
+    /// The messages themselves, if they are to be compared.
+    pub kept: Option<Vec<(bool, Vec<u8>)>>,
+}
+
+impl Tally {
+    /// Counts a message.
+    #[inline]
+    pub fn message(&mut self, text: bool, payload: &[u8]) {
+        self.messages += 1;
+        self.bytes += payload.len() as u64;
+        if let [first, .., last] = std::hint::black_box(payload) {
+            self.seen ^= first ^ last;
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.push((text, payload.to_vec()));
+        }
+    }
+}
+
+/// Where encoded bytes end: they are looked at, and only kept if they are to be compared.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Whether the bytes are kept.
+    pub keeps: Cell<bool>,
+    /// The bytes that were kept.
+    pub bytes: RefCell<Vec<u8>>,
+    seen: Cell<u8>,
+}
+
+impl Output {
+    /// Takes what a write would have taken.
+    #[inline]
+    pub fn take(&self, bytes: &[u8]) {
+        if let [first, .., last] = std::hint::black_box(bytes) {
+            self.seen.set(self.seen.get() ^ first ^ last);
+        }
+        if self.keeps.get() {
+            self.bytes.borrow_mut().extend_from_slice(bytes);
+        }
+    }
+}

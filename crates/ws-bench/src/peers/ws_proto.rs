@@ -1,0 +1,143 @@
+//! Ours: `receive` on a buffer that grows; `send` into a contiguous buffer, and `send_owned` into a queue.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use ws_proto::{
+    Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, SendBuf, SendQueue,
+};
+use ws_tokio::Utf8Bytes;
+
+use super::MAX_MESSAGE;
+use crate::case::{Contender, Decode, Encode, EncodeCase, Output, Role, Tally};
+use crate::wire::Wire;
+
+pub(super) const CONTENDER: Contender = Contender {
+    name: "ws-proto",
+    peer: false,
+    decoder: |case, wire| {
+        (!case.deflate).then(|| -> Box<dyn Decode> {
+            Box::new(Decoder { connection: connection(case.role), rx: RecvBuf::new(Vec::new()), wire })
+        })
+    },
+    encoder: |case, payload, output| {
+        (!case.deflate).then(|| -> Box<dyn Encode> {
+            let payload = Payload::new(case, payload);
+            encoder(case, output, SendBuf::new(Vec::new()), move |connection, tx| {
+                let message = match &payload {
+                    Payload::Binary(payload) => Message::Binary(payload),
+                    Payload::Text(payload) => Message::Text(payload.as_ref()),
+                };
+                connection.send(tx, message).unwrap();
+            })
+        })
+    },
+};
+
+/// The same with payloads that are owned and shared, which a server sends without copying them.
+pub(super) const OWNED: Contender = Contender {
+    name: "ws-proto, owned",
+    peer: false,
+    decoder: |_, _| None,
+    encoder: |case, payload, output| {
+        (!case.deflate).then(|| -> Box<dyn Encode> {
+            let payload = Payload::new(case, payload);
+            encoder(case, output, SendQueue::<Bytes>::default(), move |connection, tx| {
+                let sent = match &payload {
+                    Payload::Binary(payload) => {
+                        connection.send_owned(tx, Kind::Binary, payload.clone()).is_ok()
+                    }
+                    Payload::Text(payload) => connection.send_owned_text(tx, payload.clone()).is_ok(),
+                };
+                assert!(sent);
+            })
+        })
+    },
+};
+
+fn connection(role: Role) -> Connection {
+    let role = match role {
+        Role::Client => ws_proto::Role::Client(MaskKeys::from_seed([7; 32])),
+        Role::Server => ws_proto::Role::Server,
+    };
+    let config = Config::default().max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    Connection::new(role, config, Instant::ZERO)
+}
+
+/// As an application holds it.
+enum Payload {
+    Binary(Bytes),
+    Text(Utf8Bytes),
+}
+
+impl Payload {
+    fn new(case: &EncodeCase, payload: Vec<u8>) -> Self {
+        if case.content.is_text() {
+            Self::Text(String::from_utf8(payload).unwrap().into())
+        } else {
+            Self::Binary(payload.into())
+        }
+    }
+}
+
+fn encoder<O: Outbound + 'static>(
+    case: &EncodeCase,
+    output: Rc<Output>,
+    tx: O,
+    push: impl FnMut(&mut Connection, &mut O) + 'static,
+) -> Box<dyn Encode> {
+    Box::new(Encoder { connection: connection(case.role), tx, batch: case.batch(), output, push })
+}
+
+struct Decoder {
+    connection: Connection,
+    rx: RecvBuf<Vec<u8>>,
+    wire: Wire,
+}
+
+impl Decode for Decoder {
+    fn decode(&mut self, messages: usize, tally: &mut Tally) {
+        let mut left = messages;
+        loop {
+            while left > 0
+                && let Some(event) = self.connection.receive(Instant::ZERO, &mut self.rx).unwrap()
+            {
+                if let Event::Data(message) = event {
+                    tally.message(matches!(message, Message::Text(_)), message.as_bytes());
+                    left -= 1;
+                }
+            }
+            if left == 0 {
+                return;
+            }
+            let read = self.wire.read(self.rx.spare_mut());
+            self.rx.commit(read);
+        }
+    }
+}
+
+struct Encoder<O, P> {
+    connection: Connection,
+    tx: O,
+    batch: usize,
+    output: Rc<Output>,
+    push: P,
+}
+
+impl<O: Outbound, P: FnMut(&mut Connection, &mut O)> Encode for Encoder<O, P> {
+    fn encode(&mut self, messages: usize) {
+        for _ in 0..messages / self.batch {
+            for _ in 0..self.batch {
+                (self.push)(&mut self.connection, &mut self.tx);
+            }
+            while let Some(mut transmit) = self.connection.poll_transmit(Instant::ZERO, &mut self.tx) {
+                let mut written = 0;
+                for slice in transmit.slices().iter() {
+                    self.output.take(slice);
+                    written += slice.len();
+                }
+                transmit.advance(written);
+            }
+        }
+    }
+}

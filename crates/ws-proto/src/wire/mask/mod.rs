@@ -1,0 +1,76 @@
+//! Masking, RFC 6455 section 5.3: `transformed-octet-i = original-octet-i XOR masking-key-octet-(i MOD 4)`.
+
+mod portable;
+#[cfg(test)]
+mod tests;
+#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+mod x86;
+
+use self::portable::Word;
+#[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
+use self::portable::{apply_long, copy_long};
+#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+use self::x86::{apply_long, copy_long};
+
+/// Up to this length the code for long payloads costs more than it saves.
+const SHORT: usize = 256;
+
+/// Whether a payload is one for the code that is best for short ones. Without long vectors that code is good for all,
+/// and the other saves too little for its size.
+#[inline]
+const fn is_short(len: usize) -> bool {
+    len <= SHORT || !cfg!(any(feature = "std", target_arch = "aarch64", target_feature = "avx2"))
+}
+
+/// A masking key together with how far into the payload it has come.
+///
+/// The key is kept rotated, so that its first byte is always the one for the next byte of payload.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mask {
+    key: [u8; 4],
+}
+
+impl Mask {
+    pub(crate) const fn new(key: [u8; 4]) -> Self {
+        Self { key }
+    }
+
+    /// Masks or unmasks the next part of the payload where it lies; the two are the same.
+    #[inline]
+    pub(crate) fn apply(&mut self, payload: &mut [u8]) {
+        let word = self.advance(payload.len());
+        if is_short(payload.len()) { portable::apply_short(word, payload) } else { apply_long(word, payload) }
+    }
+
+    /// The same, and says whether the result is known to be ASCII, of which a short payload is examined while it is
+    /// unmasked. A long one is left to whoever checks text, in vectors.
+    #[inline]
+    pub(crate) fn apply_to_text(&mut self, payload: &mut [u8]) -> bool {
+        let word = self.advance(payload.len());
+        if is_short(payload.len()) {
+            return portable::apply_ascii(word, payload);
+        }
+        apply_long(word, payload);
+        false
+    }
+
+    /// Writes the masked `payload` into `out`, in one pass. Both have the same length.
+    #[inline]
+    pub(crate) fn copy(&mut self, payload: &[u8], out: &mut [u8]) {
+        debug_assert_eq!(payload.len(), out.len());
+        let word = self.advance(payload.len());
+        if is_short(payload.len()) {
+            portable::copy_short(word, payload, out);
+        } else {
+            copy_long(word, payload, out);
+        }
+    }
+
+    /// The word for what comes next; the key goes on to what is `len` bytes behind that.
+    #[inline]
+    fn advance(&mut self, len: usize) -> Word {
+        let word = Word::new(self.key);
+        self.key = word.after(len).key();
+        word
+    }
+}
