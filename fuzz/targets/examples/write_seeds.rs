@@ -31,6 +31,20 @@ fn main() {
     for (name, values) in extensions() {
         write("deflate", name, &[&[0, 0b1111_1100, 0b1111_1100, 0b0100_1001], values.as_bytes()].concat());
     }
+    for (name, payloads) in compressed() {
+        for (kind, agreed) in [("", 0b1111_1100), ("-no-takeover", 0b1111_1111), ("-small-window", 0)] {
+            let mut bytes = vec![1, agreed, 0, 2, 1, 9];
+            for (how, payload) in &payloads {
+                bytes.push(*how);
+                bytes.extend((payload.len() as u16).to_be_bytes());
+                bytes.extend_from_slice(payload);
+            }
+            write("deflate", &format!("{name}{kind}"), &bytes);
+        }
+    }
+    for (name, bytes) in conversations() {
+        write("deflate", name, &bytes);
+    }
     for (name, bytes) in heads() {
         write("handshake", name, &bytes);
     }
@@ -173,6 +187,58 @@ fn extensions() -> Vec<(&'static str, &'static str)> {
         ("quotes", "a; b=\"\\c\\c\\c\\c\\c, permessage-deflate"),
         ("nothing", ""),
         ("malformed", "permessage-deflate;;, ;, permessage-deflate; =9"),
+    ]
+}
+
+/// Compressed messages, each behind its option byte: see `deflate::codec::receive`.
+fn compressed() -> Vec<(&'static str, Vec<(u8, Vec<u8>)>)> {
+    /// In two fragments, the first of three eighths.
+    const CUT: u8 = 2 | 24 << 2;
+    let hello = b"\xF2\x48\xCD\xC9\xC9\x07\x00".to_vec();
+    // A fixed block with a literal, and matches of it with the largest length.
+    let bomb = [
+        &[0x62, 0x18, 0x05, 0xA3, 0x60, 0x14][..],
+        &[0x8C, 0x82, 0x51, 0x30, 0x0A, 0x46, 0xC1, 0x28].repeat(30),
+    ]
+    .concat();
+    vec![
+        ("rfc-7692-7.2.3.1-one-block", vec![(0, hello.clone()), (CUT, hello.clone())]),
+        ("rfc-7692-7.2.3.2-takeover", vec![(0, hello.clone()), (0, b"\xF2\x00\x11\x00\x00".to_vec())]),
+        ("rfc-7692-7.2.3.3-stored", vec![(0, b"\x00\x05\x00\xFA\xFF\x48\x65\x6C\x6C\x6F\x00".to_vec())]),
+        (
+            "rfc-7692-7.2.3.4-bfinal",
+            vec![(0, b"\xF3\x48\xCD\xC9\xC9\x07\x00\x00".to_vec()), (0, hello.clone())],
+        ),
+        (
+            "rfc-7692-7.2.3.5-two-blocks",
+            vec![(CUT, b"\xF2\x48\x05\x00\x00\x00\xFF\xFF\xCA\xC9\xC9\x07\x00".to_vec())],
+        ),
+        ("rfc-7692-7.2.3.6-empty", vec![(0, b"\x00".to_vec()), (0, Vec::new()), (0, b"\x02\x00".to_vec())]),
+        ("plain-in-between", vec![(0, hello.clone()), (1, b"plain".to_vec()), (0, hello.clone())]),
+        ("reserved-block", vec![(0, hello.clone()), (0, b"\x07".to_vec()), (0, hello.clone())]),
+        ("stored-lengths-contradict", vec![(0, b"\x00\x05\x00\xFF\xFF".to_vec())]),
+        ("refers-to-what-was-never-sent", vec![(0, b"\xF2\x00\x11\x00\x00".to_vec())]),
+        ("empty-stored-blocks", vec![(0, b"\x00\x00\x00\xFF\xFF".repeat(60))]),
+        ("empty-fixed-blocks", vec![(CUT, [0x02, 0x08, 0x20, 0x80, 0x00].repeat(50))]),
+        ("bomb", vec![(0, bomb)]),
+        ("dynamic", vec![(0, b"\x05\xC0\x81\x08\x00\x00\x00\x00\x20\x7F\xEB\x0B\x00\x00".to_vec())]),
+        ("noise", vec![(0, vec![0xFF; 40])]),
+    ]
+}
+
+/// Messages that are sent: see `deflate::codec::converse`.
+fn conversations() -> Vec<(&'static str, Vec<u8>)> {
+    let messages = [
+        0xE4, 200, 0xE4, 200, 0xE0, 255, 0xE8, 100, 0x65, 77, 0x66, 88, 0x07, 5, 0xEC, 200, 0xF1, 255, 0xF2,
+        255,
+    ];
+    let with = |agreed: u8, options: u8| [&[2, agreed, options, 3, 1, 50, 200][..], &messages].concat();
+    vec![
+        ("conversation", with(0b1111_1100, 0b1110_0010)),
+        ("conversation-to-the-client", with(0b1111_1100, 0b1111_0011)),
+        ("conversation-no-takeover", with(0b1111_1111, 0b0000_1101)),
+        ("conversation-small-windows", with(0, 0b0110_0010)),
+        ("conversation-small-windows-to-the-client", with(0b0010_0100, 0b1000_1101)),
     ]
 }
 

@@ -1,7 +1,10 @@
 //! permessage-deflate.
 //!
-//! Input: a byte that says what is done (0: negotiation, see [`negotiation`]), then what that needs.
+//! Input: a byte that says what is done (0: negotiation, see [`negotiation`]; 1: compressed messages are received, 2: sent
+//! and received, see [`codec`]), then what that needs.
 
+mod codec;
+mod inflate;
 mod negotiation;
 
 use crate::input::Input;
@@ -9,7 +12,9 @@ use crate::input::Input;
 /// Does what the first byte says.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    // The only one so far; kept so that seeds stay what they are when there are others.
-    let _ = input.byte();
-    negotiation::run(&mut input);
+    match input.byte() % 3 {
+        0 => negotiation::run(&mut input),
+        1 => codec::receive(&mut input),
+        _ => codec::converse(&mut input),
+    }
 }
