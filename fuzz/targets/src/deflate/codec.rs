@@ -228,7 +228,7 @@ pub(super) fn converse(input: &mut Input<'_>) {
             .map(|n| match seed {
                 0 => 0,
                 1 => b"Hello "[n % 6],
-                2 => (n * n >> 5) as u8,
+                2 => ((n * n) >> 5) as u8,
                 3 => (n.wrapping_mul(0x9E37_79B9) >> 13) as u8,
                 seed => (n % (seed * 97)) as u8,
             })
