@@ -459,53 +459,42 @@ async fn finish(options: u8, ends: [End; 2], mut queued: [Queued; 2]) {
     a.reunite();
     b.reunite();
     let (closing, other) = if closer == 0 { (a, b) } else { (b, a) };
-    let (Socket::Whole(mut closing_ws), Socket::Whole(mut other_ws)) = (closing.socket, other.socket) else {
+    let (Socket::Whole(closing_ws), Socket::Whole(other_ws)) = (closing.socket, other.socket) else {
         unreachable!("reunited");
     };
     let mut other = End { socket: Socket::Gone, ..other };
     let incoming = &mut queued[closer];
+    let (mut closed, mut closed_by_peer) = (false, false);
     {
+        // Both are dropped with their transports: one that stays and is not used keeps the other waiting.
         let close = async {
+            let mut ws = closing_ws;
             if bit(options, 1) {
-                let _ = closing_ws.flush().await;
+                let _ = ws.flush().await;
             }
-            closing_ws.close(CloseCode::NORMAL, "").await
+            let _ = ws.close(CloseCode::NORMAL, "").await;
+            closed = ws.connection().is_clean();
         };
         let receive = async {
-            loop {
-                let next = other_ws.recv().await;
-                let more = matches!(next, Ok(Some(_)));
-                let result = next.as_ref().map(drop).map_err(|error| format!("{error}"));
+            let mut ws = other_ws;
+            let mut more = true;
+            while more {
+                let next = ws.recv().await;
+                more = matches!(next, Ok(Some(_)));
                 other.took(Some(next), incoming);
-                if !more {
-                    return result;
-                }
             }
+            closed_by_peer = ws.connection().is_clean() && ws.connection().is_closed_by_peer();
         };
         let (mut close, mut receive) = (pin!(close), pin!(receive));
-        let (mut closed, mut received) = (None, None);
+        let (mut close_is_done, mut receive_is_done) = (false, false);
         let both = core::future::poll_fn(|cx| {
-            if closed.is_none()
-                && let Poll::Ready(result) = close.as_mut().poll(cx)
-            {
-                closed = Some(result);
-            }
-            if received.is_none()
-                && let Poll::Ready(result) = receive.as_mut().poll(cx)
-            {
-                received = Some(result);
-            }
-            if closed.is_some() && received.is_some() { Poll::Ready(()) } else { Poll::Pending }
+            close_is_done = close_is_done || close.as_mut().poll(cx).is_ready();
+            receive_is_done = receive_is_done || receive.as_mut().poll(cx).is_ready();
+            if close_is_done && receive_is_done { Poll::Ready(()) } else { Poll::Pending }
         });
         tokio::time::timeout(Duration::from_secs(1000), both).await.expect("it hangs");
     }
-    let clean = closing_ws.connection().is_clean() && other_ws.connection().is_clean();
-    if clean
-        && other_ws.connection().is_closed_by_peer()
-        && !other.skipping
-        && !other.discarding
-        && !incoming.dropped
-    {
+    if closed && closed_by_peer && !other.skipping && !other.discarding && !incoming.dropped {
         assert!(incoming.is_done(), "messages are lost: {incoming:?}");
     }
 }
