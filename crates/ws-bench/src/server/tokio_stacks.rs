@@ -12,6 +12,7 @@ use std::task::Poll;
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::unconstrained;
 
 use super::{MAX_MESSAGE, READ_SIZE};
 use crate::load::upgrade;
@@ -37,7 +38,8 @@ where
 
 /// The opening handshake, by hand. Nothing is behind the request.
 async fn upgraded(mut stream: TcpStream) -> io::Result<TcpStream> {
-    let mut head = [0; 2048];
+    // Not on the stack, which is part of the task for as long as that lives.
+    let mut head = vec![0; 2048];
     let n = stream.read(&mut head).await?;
     let mut response = Vec::new();
     upgrade::respond(&head[..n], &mut response);
@@ -75,7 +77,7 @@ thread_local! {
 /// The limit of tokio: bytes come back as they came.
 pub(super) fn raw(listener: std::net::TcpListener) -> io::Result<()> {
     serve(listener, |stream| async {
-        let mut stream = Box::pin(upgraded(stream)).await?;
+        let mut stream = upgraded(stream).await?;
         loop {
             let (buffer, n) = poll_fn(|context| {
                 let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; READ_SIZE]);
@@ -141,12 +143,29 @@ pub(super) fn fastwebsockets(listener: std::net::TcpListener) -> io::Result<()> 
 }
 
 pub(super) fn tokio_websockets(listener: std::net::TcpListener) -> io::Result<()> {
-    use tokio_websockets::{Limits, ServerBuilder};
+    use tokio_websockets::{Config, Limits, ServerBuilder};
 
-    serve(listener, |stream| async {
-        let limits = Limits::default().max_payload_len(Some(MAX_MESSAGE));
-        let (_, socket) = ServerBuilder::new().limits(limits).accept(stream).await?;
-        echo_batches(socket, |message| message.is_binary() || message.is_text()).await
+    // As in its own example of an echo server; but that has one write a message, for receiving writes what was fed.
+    serve(listener, |stream| {
+        unconstrained(async {
+            let limits = Limits::default().max_payload_len(Some(MAX_MESSAGE));
+            let config = Config::default().frame_size(usize::MAX);
+            let (_, mut socket) = ServerBuilder::new().config(config).limits(limits).accept(stream).await?;
+            let mut batch = Vec::new();
+            while let Some(message) = socket.next().await {
+                batch.push(message?);
+                while batch.len() < 64
+                    && let Some(Some(message)) = socket.next().now_or_never()
+                {
+                    batch.push(message?);
+                }
+                for message in batch.drain(..).filter(|message| message.is_binary() || message.is_text()) {
+                    socket.feed(message).await?;
+                }
+                socket.flush().await?;
+            }
+            Ok(())
+        })
     })
 }
 
