@@ -28,8 +28,8 @@ impl Session for Nexus {
 
     fn read(&mut self, stream: &mut TcpStream, out: &mut Output) -> io::Result<bool> {
         if !self.open {
-            self.open = true;
-            return respond(stream, out);
+            self.open = respond(stream, out)?;
+            return Ok(true);
         }
         let mut filled = true;
         while filled && out.len() < READ_SIZE {

@@ -23,21 +23,24 @@ impl Session for Raw {
             out.advance(n.unwrap_or(0));
             Ok(n != Some(0))
         } else {
-            self.open = true;
-            respond(stream, out)
+            self.open = respond(stream, out)?;
+            Ok(true)
         }
     }
 }
 
-/// The opening handshake, whose request comes in one read: the load generator sends it in one write.
+/// The opening handshake, whose request comes in one read: the load generator sends it in one write. Says whether it came.
 pub(super) fn respond(stream: &mut TcpStream, out: &mut Output) -> io::Result<bool> {
     let mut head = [0; 2048];
-    let Some(n) = read(stream, &mut head)? else { return Err(io::ErrorKind::WouldBlock.into()) };
+    let Some(n) = read(stream, &mut head)? else { return Ok(false) };
+    if n == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     let mut response = Vec::new();
     upgrade::respond(&head[..n], &mut response);
     out.room(response.len())[..response.len()].copy_from_slice(&response);
     out.advance(response.len());
-    Ok(n > 0)
+    Ok(true)
 }
 
 pub(super) fn serve(listener: std::net::TcpListener) -> io::Result<()> {
