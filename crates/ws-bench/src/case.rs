@@ -1,10 +1,8 @@
 //! What is measured in memory: the cases, and what a contender has to be able to do.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 use crate::payload::Content;
-use crate::wire::Wire;
 
 /// Which end a contender is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,22 +58,10 @@ pub struct EncodeCase {
     pub content: Content,
     /// How long each is, in bytes.
     pub size: usize,
+    /// How many are encoded before the output is flushed.
+    pub batch: usize,
     /// Whether they are to be compressed.
     pub deflate: bool,
-}
-
-impl EncodeCase {
-    /// How many messages are encoded before the output is flushed: as many as make 16 KiB, at most 16.
-    pub const fn batch(&self) -> usize {
-        let messages = 16 * 1024 / self.size;
-        if messages > 16 {
-            16
-        } else if messages == 0 {
-            1
-        } else {
-            messages
-        }
-    }
 }
 
 /// Decodes the messages that its case is about, again and again.
@@ -89,24 +75,6 @@ pub trait Encode {
     /// Encodes `messages` more, a multiple of a batch, and gives them to the output.
     fn encode(&mut self, messages: usize);
 }
-
-/// A library, or the limit.
-pub struct Contender {
-    /// The name in the tables.
-    pub name: &'static str,
-    /// Whether it counts as a peer: neither ours nor the limit.
-    pub peer: bool,
-    /// Makes a decoder, if it can do this.
-    pub decoder: MakeDecoder,
-    /// Makes an encoder, if it can do this.
-    pub encoder: MakeEncoder,
-}
-
-/// Makes a decoder of what comes over the wire.
-pub type MakeDecoder = fn(&DecodeCase, Wire) -> Option<Box<dyn Decode>>;
-
-/// Makes an encoder of the payload, which writes to the output.
-pub type MakeEncoder = fn(&EncodeCase, Vec<u8>, Rc<Output>) -> Option<Box<dyn Encode>>;
 
 /// Counts messages, and looks at their first and last bytes so that nothing of them is left out.
 #[derive(Debug, Default)]

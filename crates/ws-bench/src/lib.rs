@@ -5,6 +5,8 @@ pub mod payload;
 pub mod wire;
 
 #[cfg(feature = "peers")]
+pub mod load;
+#[cfg(feature = "peers")]
 pub mod measure;
 #[cfg(feature = "peers")]
 pub mod memory_io;
@@ -12,5 +14,7 @@ pub mod memory_io;
 pub mod options;
 #[cfg(feature = "peers")]
 pub mod peers;
+#[cfg(feature = "peers")]
+pub mod server;
 #[cfg(feature = "peers")]
 pub mod table;

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use ws_bench::case::{Contender, DecodeCase, EncodeCase, Output, Reads, Role, Tally};
+use ws_bench::case::{DecodeCase, EncodeCase, Output, Reads, Role, Tally};
 use ws_bench::measure::{Costs, Effort, Work, interleave};
 use ws_bench::options::Options;
 use ws_bench::payload::Content;
-use ws_bench::peers::CONTENDERS;
+use ws_bench::peers::{CONTENDERS, Contender};
 use ws_bench::table::{Table, digits, machine, size_name, write_region};
 use ws_bench::wire::{Wire, read_frames};
 
@@ -96,14 +96,21 @@ impl Bench {
 
     fn encode(&self, role: Role) -> Option<Table> {
         let cases = SIZES.iter().flat_map(|&size| {
-            [Content::Binary, Content::Text].map(|content| EncodeCase { role, content, size, deflate: false })
+            [Content::Binary, Content::Text].map(|content| EncodeCase {
+                role,
+                content,
+                size,
+                // As many as make 16 KiB, at most 16.
+                batch: (16 * 1024 / size).clamp(1, 16),
+                deflate: false,
+            })
         });
         let title = format!("encode as {}", role.name());
         self.table(&title, cases.map(|case| (case.content, case.size, case)), |contender, case| {
             let payload = case.content.payload(case.size, 7);
             check_encoder(contender, case, &payload)?;
-            let mut encoder = (contender.encoder)(case, payload, Rc::default())?;
-            Some((Box::new(move |units| encoder.encode(units)), case.batch()))
+            let mut encoder = (contender.encoder)(case, payload.into(), Rc::default())?;
+            Some((Box::new(move |units| encoder.encode(units)), case.batch))
         })
     }
 
@@ -195,11 +202,11 @@ fn check_decoder(contender: &Contender, case: &DecodeCase, wire: Wire, messages:
 fn check_encoder(contender: &Contender, case: &EncodeCase, payload: &[u8]) -> Option<()> {
     let output = Rc::new(Output::default());
     output.keeps.set(true);
-    let mut encoder = (contender.encoder)(case, payload.to_vec(), Rc::clone(&output))?;
-    encoder.encode(2 * case.batch());
+    let mut encoder = (contender.encoder)(case, payload.to_vec().into(), Rc::clone(&output))?;
+    encoder.encode(2 * case.batch);
     let frames = read_frames(&output.bytes.borrow());
     let first = if case.content.is_text() { 0x81 } else { 0x82 };
-    let well_formed = frames.len() == 2 * case.batch()
+    let well_formed = frames.len() == 2 * case.batch
         && frames.iter().all(|frame| {
             frame.first == first
                 && frame.masked == (case.role == Role::Client)

@@ -3,8 +3,8 @@
 
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role as TheirRole, WebSocket};
 
-use super::MAX_MESSAGE;
-use crate::case::{Contender, Decode, Encode, Role, Tally};
+use super::{Contender, MAX_MESSAGE};
+use crate::case::{Decode, Encode, Role, Tally};
 use crate::memory_io::{MemoryIo, now};
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -18,8 +18,13 @@ pub(super) const CONTENDER: Contender = Contender {
     encoder: |case, payload, output| {
         (!case.deflate).then(|| -> Box<dyn Encode> {
             let opcode = if case.content.is_text() { OpCode::Text } else { OpCode::Binary };
-            let batch = case.batch();
-            Box::new(Encoder { socket: socket(case.role, MemoryIo::writing(output)), payload, opcode, batch })
+            let batch = case.batch;
+            Box::new(Encoder {
+                socket: socket(case.role, MemoryIo::writing(output)),
+                payload: payload.into(),
+                opcode,
+                batch,
+            })
         })
     },
 };

@@ -3,7 +3,10 @@
 
 use std::rc::Rc;
 
-use crate::case::{Contender, Decode, Encode, Output, Role, Tally};
+use bytes::Bytes;
+
+use super::Contender;
+use crate::case::{Decode, Encode, Output, Role, Tally};
 use crate::payload::Random;
 use crate::wire::Wire;
 
@@ -20,8 +23,8 @@ pub(super) const CONTENDER: Contender = Contender {
         (!case.deflate).then(|| -> Box<dyn Encode> {
             let keys = (case.role == Role::Client).then(|| Random::new(1));
             let first = if case.content.is_text() { 0x81 } else { 0x82 };
-            let buffer = vec![0; case.batch() * (payload.len() + 14)];
-            Box::new(Encoder { payload, first, keys, buffer, batch: case.batch(), output })
+            let buffer = vec![0; case.batch * (payload.len() + 14)];
+            Box::new(Encoder { payload, first, keys, buffer, batch: case.batch, output })
         })
     },
 };
@@ -86,7 +89,7 @@ impl Decoder {
 }
 
 struct Encoder {
-    payload: Vec<u8>,
+    payload: Bytes,
     first: u8,
     keys: Option<Random>,
     buffer: Vec<u8>,

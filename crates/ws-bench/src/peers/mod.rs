@@ -11,7 +11,12 @@ mod ws_proto;
 mod wtx;
 mod yawc;
 
-use crate::case::Contender;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use crate::case::{Decode, DecodeCase, Encode, EncodeCase, Output};
+use crate::wire::Wire;
 
 pub use limit::apply_mask;
 
@@ -32,3 +37,21 @@ pub const CONTENDERS: &[Contender] = &[
 
 /// Larger than any message that is measured.
 const MAX_MESSAGE: usize = 16 << 20;
+
+/// A library, or the limit.
+pub struct Contender {
+    /// The name in the tables.
+    pub name: &'static str,
+    /// Whether it counts as a peer: neither ours nor the limit.
+    pub peer: bool,
+    /// Makes a decoder, if it can do this.
+    pub decoder: MakeDecoder,
+    /// Makes an encoder, if it can do this.
+    pub encoder: MakeEncoder,
+}
+
+/// Makes a decoder of what comes over the wire.
+pub type MakeDecoder = fn(&DecodeCase, Wire) -> Option<Box<dyn Decode>>;
+
+/// Makes an encoder of the payload, which writes to the output.
+pub type MakeEncoder = fn(&EncodeCase, Bytes, Rc<Output>) -> Option<Box<dyn Encode>>;

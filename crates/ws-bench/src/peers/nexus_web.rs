@@ -3,10 +3,11 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use nexus_web::ws::{FrameReader, FrameWriter, Message, Role as TheirRole};
 
-use super::MAX_MESSAGE;
-use crate::case::{Contender, Decode, Encode, Output, Role, Tally};
+use super::{Contender, MAX_MESSAGE};
+use crate::case::{Decode, Encode, Output, Role, Tally};
 use crate::memory_io::MemoryIo;
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -27,8 +28,8 @@ pub(super) const CONTENDER: Contender = Contender {
     encoder: |case, payload, output| {
         (!case.deflate).then(|| -> Box<dyn Encode> {
             let writer = FrameWriter::new(role(case.role));
-            let buffer = vec![0; case.batch() * writer.max_encoded_len(payload.len())];
-            let (text, batch) = (case.content.is_text(), case.batch());
+            let buffer = vec![0; case.batch * writer.max_encoded_len(payload.len())];
+            let (text, batch) = (case.content.is_text(), case.batch);
             Box::new(Encoder { writer, payload, text, buffer, batch, output })
         })
     },
@@ -73,7 +74,7 @@ impl Decode for Decoder {
 
 struct Encoder {
     writer: FrameWriter,
-    payload: Vec<u8>,
+    payload: Bytes,
     text: bool,
     buffer: Vec<u8>,
     batch: usize,

@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use sockudo_ws::Message;
 use sockudo_ws::protocol::{Protocol, Role as TheirRole};
 
-use super::MAX_MESSAGE;
-use crate::case::{Contender, Decode, Encode, Output, Role, Tally};
+use super::{Contender, MAX_MESSAGE};
+use crate::case::{Decode, Encode, Output, Role, Tally};
 use crate::wire::Wire;
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -23,11 +23,11 @@ pub(super) const CONTENDER: Contender = Contender {
     encoder: |case, payload, output| {
         (!case.deflate).then(|| -> Box<dyn Encode> {
             let message = if case.content.is_text() {
-                Message::text(String::from_utf8(payload).unwrap())
+                Message::text(String::from_utf8(payload.into()).unwrap())
             } else {
                 Message::binary(payload)
             };
-            let (protocol, batch) = (protocol(case.role), case.batch());
+            let (protocol, batch) = (protocol(case.role), case.batch);
             Box::new(Encoder { protocol, message, buffer: BytesMut::new(), batch, output })
         })
     },

@@ -1,11 +1,10 @@
 //! tokio-websockets: its `Stream`, and its `Sink` with `feed` and one `flush` a batch.
 
-use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio_websockets::{ClientBuilder, Limits, Message, Payload, ServerBuilder, WebSocketStream};
 
-use super::MAX_MESSAGE;
-use crate::case::{Contender, Decode, Encode, Role, Tally};
+use super::{Contender, MAX_MESSAGE};
+use crate::case::{Decode, Encode, Role, Tally};
 use crate::memory_io::{MemoryIo, now};
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -18,14 +17,14 @@ pub(super) const CONTENDER: Contender = Contender {
     encoder: |case, payload, output| {
         (!case.deflate).then(|| -> Box<dyn Encode> {
             let message = if case.content.is_text() {
-                Message::text(String::from_utf8(payload).unwrap())
+                Message::text(String::from_utf8(payload.into()).unwrap())
             } else {
-                Message::binary(Payload::from(Bytes::from(payload)))
+                Message::binary(Payload::from(payload))
             };
             Box::new(Encoder {
                 socket: socket(case.role, MemoryIo::writing(output)),
                 message,
-                batch: case.batch(),
+                batch: case.batch,
             })
         })
     },

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes, WebSocket};
 
-use super::MAX_MESSAGE;
-use crate::case::{Contender, Decode, Encode, EncodeCase, Reads, Role, Tally};
+use super::{Contender, MAX_MESSAGE};
+use crate::case::{Decode, Encode, EncodeCase, Reads, Role, Tally};
 use crate::memory_io::MemoryIo;
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -21,9 +21,9 @@ pub(super) const CONTENDER: Contender = Contender {
     encoder: |case, payload, output| {
         (!case.deflate).then(|| -> Box<dyn Encode> {
             Box::new(Encoder {
-                socket: socket(case.role, 128 * 1024, MemoryIo::writing(output)),
+                socket: socket(case.role, 4 * 1024, MemoryIo::writing(output)),
                 message: message(case, payload),
-                batch: case.batch(),
+                batch: case.batch,
             })
         })
     },
@@ -41,8 +41,7 @@ fn socket(role: Role, read_buffer: usize, io: MemoryIo) -> WebSocket<MemoryIo> {
     WebSocket::from_raw_socket(io, role, Some(config))
 }
 
-fn message(case: &EncodeCase, payload: Vec<u8>) -> Message {
-    let payload = Bytes::from(payload);
+fn message(case: &EncodeCase, payload: Bytes) -> Message {
     if case.content.is_text() {
         Message::Text(Utf8Bytes::try_from(payload).unwrap())
     } else {

@@ -8,8 +8,8 @@ use ws_proto::{
 };
 use ws_tokio::Utf8Bytes;
 
-use super::MAX_MESSAGE;
-use crate::case::{Contender, Decode, Encode, EncodeCase, Output, Role, Tally};
+use super::{Contender, MAX_MESSAGE};
+use crate::case::{Decode, Encode, EncodeCase, Output, Role, Tally};
 use crate::wire::Wire;
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -71,12 +71,8 @@ enum Payload {
 }
 
 impl Payload {
-    fn new(case: &EncodeCase, payload: Vec<u8>) -> Self {
-        if case.content.is_text() {
-            Self::Text(String::from_utf8(payload).unwrap().into())
-        } else {
-            Self::Binary(payload.into())
-        }
+    fn new(case: &EncodeCase, payload: Bytes) -> Self {
+        if case.content.is_text() { Self::Text(payload.try_into().unwrap()) } else { Self::Binary(payload) }
     }
 }
 
@@ -86,7 +82,7 @@ fn encoder<O: Outbound + 'static>(
     tx: O,
     push: impl FnMut(&mut Connection, &mut O) + 'static,
 ) -> Box<dyn Encode> {
-    Box::new(Encoder { connection: connection(case.role), tx, batch: case.batch(), output, push })
+    Box::new(Encoder { connection: connection(case.role), tx, batch: case.batch, output, push })
 }
 
 struct Decoder {

@@ -10,8 +10,8 @@ use wtx::rng::Xorshift64;
 use wtx::tls::{KeySchedule, PlaintextCtx, TlsBuffer, TlsStream};
 use wtx::web_socket::{Frame, OpCode, WebSocket, WebSocketBuffer, WebSocketPayloadOrigin};
 
-use super::MAX_MESSAGE;
-use crate::case::{Contender, Decode, Encode, Role, Tally};
+use super::{Contender, MAX_MESSAGE};
+use crate::case::{Decode, Encode, Role, Tally};
 use crate::memory_io::{MemoryIo, now};
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -34,8 +34,10 @@ pub(super) const CONTENDER: Contender = Contender {
         let opcode = if case.content.is_text() { OpCode::Text } else { OpCode::Binary };
         let io = MemoryIo::writing(output);
         Some(match case.role {
-            Role::Client => Box::new(Encoder { socket: socket::<true>(io), payload, opcode }),
-            Role::Server => Box::new(Encoder { socket: socket::<false>(io), payload, opcode }),
+            Role::Client => Box::new(Encoder { socket: socket::<true>(io), payload: payload.into(), opcode }),
+            Role::Server => {
+                Box::new(Encoder { socket: socket::<false>(io), payload: payload.into(), opcode })
+            }
         })
     },
 };

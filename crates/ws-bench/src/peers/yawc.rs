@@ -4,8 +4,8 @@
 use futures_util::SinkExt;
 use yawc::{Frame, OpCode, Options, Role as TheirRole, WebSocket};
 
-use super::MAX_MESSAGE;
-use crate::case::{Contender, Decode, Encode, Role, Tally};
+use super::{Contender, MAX_MESSAGE};
+use crate::case::{Decode, Encode, Role, Tally};
 use crate::memory_io::{MemoryIo, now};
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -21,7 +21,7 @@ pub(super) const CONTENDER: Contender = Contender {
             Box::new(Encoder {
                 socket: socket(case.role, MemoryIo::writing(output)),
                 frame,
-                batch: case.batch(),
+                batch: case.batch,
             })
         })
     },
