@@ -93,7 +93,7 @@ async fn a_flood_of_empty_fragments_is_taken_in_bounded_turns() {
     first[0] &= 0x7F;
     let (mut ws, read) = endless(&first, &fragment(b""));
     let mut receiving = pin!(ws.recv());
-    for _ in 0..20 {
+    for _ in 0..5 {
         let turn = one_turn(receiving.as_mut(), &read).await;
         assert!((1..=MOST).contains(&turn), "{turn} bytes in one turn");
     }
@@ -104,7 +104,7 @@ async fn data_that_is_passed_over_after_our_close_is_taken_in_bounded_turns() {
     for payload in [&b""[..], &[7; 60_000]] {
         let (mut ws, read) = endless(b"", &masked(BINARY, payload));
         let mut closing = pin!(ws.close(CloseCode::NORMAL, ""));
-        for _ in 0..20 {
+        for _ in 0..5 {
             let turn = one_turn(closing.as_mut(), &read).await;
             assert!((1..=MOST).contains(&turn), "{turn} bytes in one turn");
         }
@@ -124,7 +124,7 @@ async fn a_flood_of_pings_while_a_source_is_slow_is_answered_in_bounded_turns() 
     let (mut ws, read) = endless(b"", &masked(PING, b"?"));
     let mut source = Never;
     let mut sending = pin!(ws.send_reader(Kind::Binary, &mut source));
-    for _ in 0..20 {
+    for _ in 0..5 {
         let turn = one_turn(sending.as_mut(), &read).await;
         assert!((1..=MOST).contains(&turn), "{turn} bytes in one turn");
     }
@@ -140,11 +140,16 @@ async fn others_have_their_turn_during_a_flood_without_end() {
         let message: Option<Message> = ws.recv().await.unwrap();
         panic!("{message:?}");
     });
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-        // And it has woken itself, so that it goes on.
-        assert!(read.swap(0, Ordering::Relaxed) > 0);
-    }
+    let other = tokio::spawn(async move {
+        let mut total = 0;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+            total += read.swap(0, Ordering::Relaxed);
+        }
+        // The flooded one has woken itself each time, so that it goes on; and had about as many turns as this one.
+        assert!((MOST..=12 * MOST).contains(&total), "{total} bytes in ten turns");
+    });
+    other.await.unwrap();
     assert!(!flooded.is_finished());
     flooded.abort();
 }
