@@ -155,14 +155,22 @@ impl Ready {
     #[inline]
     pub fn event<S: Storage>(self, rx: &RecvBuf<S>) -> Event<'_> {
         match self.kind {
-            ReadyKind::Binary => Event::Data(Message::Binary(rx.delivered(self.place))),
-            ReadyKind::Text => Event::Data(Message::Text(rx.delivered_text(self.place))),
+            ReadyKind::Binary | ReadyKind::Text => self.data_event(rx),
             ReadyKind::Close(code) => {
                 Event::Close(CloseFrame { code, reason: rx.delivered_text(self.place) })
             }
             ReadyKind::Ping => Event::Ping(rx.delivered(self.place)),
             ReadyKind::Pong => Event::Pong(rx.delivered(self.place)),
         }
+    }
+
+    /// The same for what is known to be a message.
+    #[inline(always)]
+    pub(crate) fn data_event<S: Storage>(self, rx: &RecvBuf<S>) -> Event<'_> {
+        Event::Data(match self.kind {
+            ReadyKind::Text => Message::Text(rx.delivered_text(self.place)),
+            _ => Message::Binary(rx.delivered(self.place)),
+        })
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod outbound;
 #[cfg(feature = "alloc")]
 pub(crate) mod queue;
 pub(crate) mod recv;
+mod run;
 pub(crate) mod send;
 pub(crate) mod storage;
 mod text;

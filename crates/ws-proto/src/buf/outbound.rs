@@ -81,9 +81,14 @@ impl Frame<'_> {
     /// Writes the frame into `out`, which is as long as the frame: one pass over the payload.
     #[inline]
     pub(crate) fn write(&self, out: &mut [u8]) {
-        let header = self.header.as_slice();
-        let (head, body) = out.split_at_mut(header.len());
-        head.copy_from_slice(header);
+        let size = self.header.as_slice().len();
+        if let Some(front) = out.first_chunk_mut() {
+            // Of a fixed length, which is done without a call. What is too much of it is written over.
+            *front = self.header.bytes();
+        } else {
+            out[..size].copy_from_slice(self.header.as_slice());
+        }
+        let body = &mut out[size..];
         match self.masking_key {
             Some(key) => Mask::new(key).copy(self.payload, body),
             None => body.copy_from_slice(self.payload),

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use core::fmt;
 
 use super::outbound::{Frame, NoRoom, Outbound, Slices, sealed};
+use super::run::{Run, Unfilled};
 use super::send::DEFAULT_LIMIT;
 use crate::wire::header::{EncodedHeader, MAX_HEADER_SIZE, encoded_frame};
 
@@ -20,15 +21,16 @@ const COPY_SHARED_UP_TO: usize = 128;
 /// many connections is held once. A client has to mask, which copies.
 ///
 /// ```text
-///   copied:  | header | payload | header |    | header | payload |
-///   parts:   | Copied(n)                 | Owned(B) | Copied(m)  |
+///   copied   | header | payload | header |              | header | payload |
+///   parts                                 | payload: B  |
+///            └─ copied_before of the part ┘
 /// ```
 pub struct SendQueue<B> {
-    copied: alloc::vec::Vec<u8>,
-    /// How much of `copied` is transmitted.
-    start: usize,
+    copied: Run<alloc::vec::Vec<u8>>,
     parts: VecDeque<Part<B>>,
-    /// How much of the front part, if it is owned, is transmitted.
+    // INVARIANT: the sum of `copied_before` of all parts
+    copied_in_parts: usize,
+    /// How much of the payload of the front part is transmitted.
     owned_start: usize,
     buffered: usize,
     frame_left: usize,
@@ -37,20 +39,19 @@ pub struct SendQueue<B> {
     limit: usize,
 }
 
-enum Part<B> {
-    /// The next bytes of `copied`.
-    Copied(usize),
-    /// A payload of its own; never empty.
-    Owned(B),
+/// A payload of its own, never empty, and how many copied bytes wait before it and behind the part before.
+struct Part<B> {
+    copied_before: usize,
+    payload: B,
 }
 
 impl<B: AsRef<[u8]>> SendQueue<B> {
     /// An empty queue with a limit of 1 MiB. It takes no memory before the first message.
     pub const fn new() -> Self {
         Self {
-            copied: alloc::vec::Vec::new(),
-            start: 0,
+            copied: Run::new(alloc::vec::Vec::new()),
             parts: VecDeque::new(),
+            copied_in_parts: 0,
             owned_start: 0,
             buffered: 0,
             frame_left: 0,
@@ -76,7 +77,7 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     /// Gives all memory back if nothing waits.
     pub fn shrink(&mut self) {
         if self.is_empty() {
-            self.copied = alloc::vec::Vec::new();
+            self.copied.shrink(0);
             self.parts = VecDeque::new();
         }
     }
@@ -106,60 +107,51 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     fn push_part(&mut self, header: EncodedHeader, payload: B, ends_message: bool) {
         let len = payload.as_ref().len();
         self.push_copied(header.as_slice());
-        self.parts.push_back(Part::Owned(payload));
+        self.parts.push_back(Part { copied_before: self.copied.len() - self.copied_in_parts, payload });
+        self.copied_in_parts = self.copied.len();
         self.buffered += len;
         self.messages += usize::from(ends_message);
     }
 
     fn push_copied(&mut self, bytes: &[u8]) {
-        self.copied.extend_from_slice(bytes);
-        self.count_copied(bytes.len());
-    }
-
-    fn count_copied(&mut self, len: usize) {
-        self.buffered += len;
-        match self.parts.back_mut() {
-            Some(Part::Copied(n)) => *n += len,
-            _ => self.parts.push_back(Part::Copied(len)),
-        }
+        self.copied.reserve(bytes.len());
+        self.copied.push(bytes.len()).copy_from_slice(bytes);
+        self.buffered += bytes.len();
     }
 
     fn clear(&mut self) {
         self.copied.clear();
-        self.start = 0;
         self.parts.clear();
+        self.copied_in_parts = 0;
         self.owned_start = 0;
         self.buffered = 0;
         self.frame_left = 0;
         self.messages = 0;
     }
 
-    /// Passes over `n` bytes, whichever parts they lie in.
+    /// The first `n` bytes of all that wait are transmitted.
     fn skip(&mut self, mut n: usize) {
         self.buffered -= n;
-        while n > 0 {
-            let done = match self.parts.front_mut() {
-                Some(Part::Copied(len)) => {
-                    let step = n.min(*len);
-                    *len -= step;
-                    self.start += step;
-                    n -= step;
-                    *len == 0
-                }
-                Some(Part::Owned(payload)) => {
-                    let left = payload.as_ref().len().saturating_sub(self.owned_start);
-                    let step = n.min(left);
-                    self.owned_start += step;
-                    n -= step;
-                    step == left
-                }
-                None => return,
-            };
-            if done {
-                self.owned_start = 0;
-                self.parts.pop_front();
+        while let Some(front) = self.parts.front_mut() {
+            let copied = n.min(front.copied_before);
+            self.copied.consume(copied);
+            front.copied_before -= copied;
+            self.copied_in_parts -= copied;
+            n -= copied;
+            if n == 0 {
+                return;
             }
+            let left = front.payload.as_ref().len().saturating_sub(self.owned_start);
+            let owned = n.min(left);
+            self.owned_start += owned;
+            n -= owned;
+            if owned < left {
+                return;
+            }
+            self.owned_start = 0;
+            self.parts.pop_front();
         }
+        self.copied.consume(n);
     }
 }
 
@@ -172,30 +164,20 @@ impl<B: AsRef<[u8]>> Default for SendQueue<B> {
 impl<B: AsRef<[u8]>> Outbound for SendQueue<B> {}
 
 impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
+    #[inline]
     fn reserve(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let Some(needed) = self.buffered.checked_add(bytes) else { return Err(NoRoom::Now) };
-        if needed > self.limit && self.buffered > 0 {
-            return Err(NoRoom::Now);
+        match self.buffered.checked_add(bytes) {
+            Some(needed) if needed <= self.limit || self.buffered == 0 => Ok(()),
+            _ => Err(NoRoom::Now),
         }
-        // Move what waits to the front of the vector when most of the vector is transmitted.
-        if self.start > 0 && self.start >= self.copied.len() - self.start {
-            self.copied.drain(..self.start);
-            self.start = 0;
-        }
-        Ok(())
     }
 
     #[inline]
     fn push_frame(&mut self, frame: Frame<'_>) {
-        let (from, size) = (self.copied.len(), frame.size());
-        if frame.masking_key.is_none() {
-            self.copied.extend_from_slice(frame.header.as_slice());
-            self.copied.extend_from_slice(frame.payload);
-        } else {
-            self.copied.resize(from + size, 0);
-            frame.write(&mut self.copied[from..]);
-        }
-        self.count_copied(size);
+        let size = frame.size();
+        self.copied.reserve(size);
+        frame.write(self.copied.push(size));
+        self.buffered += size;
         self.messages += usize::from(frame.ends_message);
     }
 
@@ -206,14 +188,13 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
     }
 
     fn push_with(&mut self, size: usize, write: &mut dyn FnMut(&mut [u8]) -> (usize, bool)) {
-        let from = self.copied.len();
-        let copied = Unfilled { from, bytes: &mut self.copied };
-        copied.bytes.resize(from + size, 0);
-        let (used, ends_message) = write(&mut copied.bytes[from..]);
-        copied.keep(used);
-        if used > 0 {
-            self.count_copied(used);
-        }
+        let waiting = self.copied.len();
+        self.copied.reserve(size);
+        let mut unfilled = Unfilled { keep: waiting, run: &mut self.copied };
+        let (used, ends_message) = write(unfilled.run.push(size));
+        unfilled.keep = waiting + used;
+        drop(unfilled);
+        self.buffered += used;
         self.messages += usize::from(ends_message);
     }
 
@@ -226,12 +207,8 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
     }
 
     fn truncate_preamble(&mut self, len: usize) {
-        let surplus = self.buffered.saturating_sub(len);
-        self.copied.truncate(self.copied.len() - surplus);
-        if let Some(Part::Copied(n)) = self.parts.back_mut() {
-            *n -= surplus;
-        }
-        self.buffered -= surplus;
+        self.copied.truncate(len);
+        self.buffered = self.copied.len();
         self.frame_left = self.buffered;
         if self.buffered == 0 {
             self.clear();
@@ -253,25 +230,23 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
     }
 
     fn slices<'s>(&'s self, from: usize, to: usize, slices: &mut Slices<'s>) {
-        let (mut at, mut copied_at, mut owned_start) = (0, self.start, self.owned_start);
-        for part in &self.parts {
-            let bytes = match part {
-                Part::Copied(len) => {
-                    copied_at += len;
-                    &self.copied[copied_at - len..copied_at]
-                }
-                Part::Owned(payload) => payload.as_ref().get(owned_start..).unwrap_or(&[]),
-            };
-            owned_start = 0;
+        let (mut at, mut copied, mut owned_start) = (0, self.copied.bytes(), self.owned_start);
+        // Whether there is room for another slice.
+        let mut push = |bytes: &'s [u8]| {
             let (skip, take) = (from.saturating_sub(at), to.saturating_sub(at));
-            if skip < bytes.len() && !slices.push(&bytes[skip..take.min(bytes.len())]) {
-                return;
-            }
             at += bytes.len();
-            if at >= to {
+            skip >= bytes.len() || slices.push(&bytes[skip..take.clamp(skip, bytes.len())])
+        };
+        for part in &self.parts {
+            let (before, rest) = copied.split_at(part.copied_before);
+            copied = rest;
+            let owned = part.payload.as_ref().get(owned_start..).unwrap_or(&[]);
+            owned_start = 0;
+            if !(push(before) && push(owned)) {
                 return;
             }
         }
+        push(copied);
     }
 
     fn consume(&mut self, n: usize) {
@@ -283,7 +258,7 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
             if self.frame_left == 0 {
                 // A header is always copied, and whole. It is another one, or none, only if a payload was not of the
                 // same length each time; what is counted here goes by the lengths that it had.
-                let Some(frame) = encoded_frame(self.copied.get(self.start..).unwrap_or(&[])) else {
+                let Some(frame) = encoded_frame(self.copied.bytes()) else {
                     return self.clear();
                 };
                 self.frame_left = frame.size.min(self.buffered);
@@ -303,53 +278,25 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
         if self.frame_left == 0 {
             return self.clear();
         }
-        // The rest of the front frame lies in at most three parts: header and payload copied, or one of each.
-        let mut keep = self.frame_left;
-        let (mut parts, mut copied) = (0, self.start);
-        let mut owned_start = self.owned_start;
-        for part in &mut self.parts {
-            if keep == 0 {
-                break;
+        // The rest of the front frame is copied; or it is a payload of its own, and what waits of the header before it.
+        match self.parts.front() {
+            Some(front) if front.copied_before < self.frame_left => {
+                self.copied_in_parts = front.copied_before;
+                self.copied.truncate(self.copied_in_parts);
+                self.parts.truncate(1);
             }
-            parts += 1;
-            match part {
-                Part::Copied(len) => {
-                    *len = keep.min(*len);
-                    keep -= *len;
-                    copied += *len;
-                }
-                Part::Owned(payload) => {
-                    keep = keep.saturating_sub(payload.as_ref().len().saturating_sub(owned_start));
-                }
+            _ => {
+                self.copied.truncate(self.frame_left);
+                self.parts.clear();
+                self.copied_in_parts = 0;
+                self.owned_start = 0;
             }
-            owned_start = 0;
         }
-        self.parts.truncate(parts);
-        self.copied.truncate(copied);
         self.buffered = self.frame_left;
         self.messages = usize::from(self.front_ends_message);
     }
 }
 
-/// Takes back room that was not used, also if whoever was to fill it panics.
-struct Unfilled<'c> {
-    from: usize,
-    bytes: &'c mut alloc::vec::Vec<u8>,
-}
-
-impl Unfilled<'_> {
-    fn keep(mut self, used: usize) {
-        self.from += used;
-    }
-}
-
-impl Drop for Unfilled<'_> {
-    fn drop(&mut self) {
-        self.bytes.truncate(self.from);
-    }
-}
-
-/// The sizes, not the bytes: what is sent does not belong into logs.
 impl<B> fmt::Debug for SendQueue<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendQueue")

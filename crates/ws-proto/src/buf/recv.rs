@@ -359,9 +359,10 @@ impl<S: Storage> RecvBuf<S> {
         self.utf8.finish().is_ok()
     }
 
-    /// Takes a whole control frame: passes over its header, and gives its payload for unmasking.
+    /// Takes a whole frame that is no part of a message that is put together: passes over its header, and gives its payload
+    /// for unmasking.
     #[inline]
-    pub(crate) fn take_control(&mut self, header: usize, payload: usize) -> &mut [u8] {
+    pub(crate) fn take_whole(&mut self, header: usize, payload: usize) -> &mut [u8] {
         debug_assert!(header + payload <= self.filled - self.parsed);
         let start = self.parsed + header;
         let end = start + payload;
@@ -416,9 +417,9 @@ impl<S: Storage> RecvBuf<S> {
         }
     }
 
-    /// The last `len` bytes of the control payload just taken are what the event refers to.
+    /// The payload just taken, but for its first `skip` bytes, is what the event refers to.
     #[inline]
-    pub(crate) fn deliver_control(&mut self, skip: usize, utf8: bool) -> Delivered {
+    pub(crate) fn deliver_whole(&mut self, skip: usize, utf8: bool) -> Delivered {
         self.delivered.start = (self.delivered.start + skip).min(self.delivered.end);
         self.delivered.utf8 = utf8;
         self.delivered

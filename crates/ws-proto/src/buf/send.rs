@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::outbound::{Frame, NoRoom, Outbound, Slices, sealed};
+use super::run::{Run, Unfilled};
 use super::storage::Storage;
 use crate::wire::header::{MAX_HEADER_SIZE, encoded_frame};
 
@@ -23,10 +24,8 @@ pub(crate) const DEFAULT_LIMIT: usize = 1 << 20;
 /// `SendError::MessageTooBig` if there never can be. With a `Vec`, it is [`limit`](Self::limit) that bounds what
 /// waits.
 pub struct SendBuf<S> {
-    storage: S,
-    // INVARIANT: start <= end <= storage.len(), and start + frame_left <= end
-    start: usize,
-    end: usize,
+    run: Run<S>,
+    // INVARIANT: frame_left <= run.len()
     frame_left: usize,
     /// Whether the front frame, of which `frame_left` bytes are left, is the last of a message.
     front_ends_message: bool,
@@ -38,9 +37,7 @@ impl<S: Storage> SendBuf<S> {
     /// An empty buffer in `storage`; what the storage holds is not read.
     pub const fn new(storage: S) -> Self {
         Self {
-            storage,
-            start: 0,
-            end: 0,
+            run: Run::new(storage),
             frame_left: 0,
             front_ends_message: false,
             messages: 0,
@@ -60,51 +57,28 @@ impl<S: Storage> SendBuf<S> {
 
     /// Whether nothing waits here.
     pub const fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.run.is_empty()
     }
 
     /// The present size of the storage in bytes.
     pub fn capacity(&self) -> usize {
-        self.storage.bytes().len()
+        self.run.capacity()
     }
 
     /// Gives memory back if the storage can shrink and nothing waits in it: to `size` bytes, 0 included.
     pub fn shrink(&mut self, size: usize) {
-        if self.is_empty() && self.capacity() > size {
-            self.storage.shrink(size);
-        }
+        self.run.shrink(size);
     }
 
     /// Gives the storage back. What waits in it is lost.
     pub fn into_storage(self) -> S {
-        self.storage
+        self.run.into_storage()
     }
 
     fn clear(&mut self) {
-        self.start = 0;
-        self.end = 0;
+        self.run.clear();
         self.frame_left = 0;
         self.messages = 0;
-    }
-
-    /// Room for `bytes` behind what waits: there already, or by moving that to the front, or by growing.
-    fn make_room(&mut self, bytes: usize) {
-        if self.capacity() - self.end >= bytes {
-            return;
-        }
-        let waiting = self.end - self.start;
-        // Move only if at least as much is gained as is moved, so that the cost stays in proportion; but storage that
-        // cannot grow has no choice.
-        if self.start >= waiting || self.end + bytes > self.storage.max_len() {
-            self.storage.bytes_mut().copy_within(self.start..self.end, 0);
-            self.start = 0;
-            self.end = waiting;
-        }
-        let needed = self.end + bytes;
-        if needed > self.capacity() {
-            let doubled = self.capacity().saturating_mul(2).min(self.storage.max_len());
-            self.storage.grow(needed.max(doubled));
-        }
     }
 }
 
@@ -121,45 +95,44 @@ impl<S: Storage> Outbound for SendBuf<S> {}
 impl<S: Storage> sealed::Sealed for SendBuf<S> {
     #[inline]
     fn reserve(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let waiting = self.end - self.start;
+        let waiting = self.run.len();
         let Some(needed) = waiting.checked_add(bytes) else { return Err(NoRoom::Now) };
-        if needed > self.storage.max_len() {
-            return Err(if bytes > self.storage.max_len() { NoRoom::Never } else { NoRoom::Now });
+        if needed > self.run.max_len() {
+            return Err(if bytes > self.run.max_len() { NoRoom::Never } else { NoRoom::Now });
         }
         if needed > self.limit && waiting > 0 {
             return Err(NoRoom::Now);
         }
-        self.make_room(bytes);
+        self.run.reserve(bytes);
         Ok(())
     }
 
     #[inline]
     fn push_frame(&mut self, frame: Frame<'_>) {
-        let end = self.end + frame.size();
-        frame.write(&mut self.storage.bytes_mut()[self.end..end]);
-        self.end = end;
+        frame.write(self.run.push(frame.size()));
         self.messages += usize::from(frame.ends_message);
     }
 
     fn room(&self) -> usize {
-        let waiting = self.end - self.start;
+        let waiting = self.run.len();
         // A limit makes no frame impossible.
         let limit = if waiting == 0 { self.limit.max(MAX_HEADER_SIZE + 1) } else { self.limit };
-        limit.min(self.storage.max_len()).saturating_sub(waiting)
+        limit.min(self.run.max_len()).saturating_sub(waiting)
     }
 
     fn push_with(&mut self, size: usize, write: &mut dyn FnMut(&mut [u8]) -> (usize, bool)) {
-        let (used, ends_message) = write(&mut self.storage.bytes_mut()[self.end..self.end + size]);
+        let waiting = self.run.len();
+        let mut unfilled = Unfilled { keep: waiting, run: &mut self.run };
+        let (used, ends_message) = write(unfilled.run.push(size));
         debug_assert!(used <= size);
-        self.end += used;
+        unfilled.keep = waiting + used;
+        drop(unfilled);
         self.messages += usize::from(ends_message);
     }
 
     fn push_preamble(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
         self.reserve(bytes.len())?;
-        let end = self.end + bytes.len();
-        self.storage.bytes_mut()[self.end..end].copy_from_slice(bytes);
-        self.end = end;
+        self.run.push(bytes.len()).copy_from_slice(bytes);
         // Treated as the rest of a frame, so that nothing comes in between.
         self.frame_left += bytes.len();
         self.front_ends_message = false;
@@ -167,9 +140,9 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
     }
 
     fn truncate_preamble(&mut self, len: usize) {
-        debug_assert_eq!(self.frame_left, self.end - self.start);
-        self.end = self.end.min(self.start + len);
-        self.frame_left = self.end - self.start;
+        debug_assert_eq!(self.frame_left, self.run.len());
+        self.run.truncate(len);
+        self.frame_left = self.run.len();
         if self.is_empty() {
             self.clear();
         }
@@ -177,7 +150,7 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
 
     #[inline]
     fn buffered(&self) -> usize {
-        self.end - self.start
+        self.run.len()
     }
 
     fn messages(&self) -> usize {
@@ -191,19 +164,19 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
 
     #[inline]
     fn slices<'s>(&'s self, from: usize, to: usize, slices: &mut Slices<'s>) {
-        slices.push(&self.storage.bytes()[self.start + from..self.start + to]);
+        slices.push(&self.run.bytes()[from..to]);
     }
 
     #[inline]
     fn consume(&mut self, n: usize) {
-        if n >= self.end - self.start {
+        if n >= self.run.len() {
             return self.clear();
         }
         let mut left = n;
         while left > 0 {
             if self.frame_left == 0 {
                 // Only here, where the transport took a part of the output, are frames looked at again.
-                let Some(frame) = encoded_frame(&self.storage.bytes()[self.start..self.end]) else {
+                let Some(frame) = encoded_frame(self.run.bytes()) else {
                     debug_assert!(false, "only whole frames are queued");
                     return self.clear();
                 };
@@ -211,7 +184,7 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
                 self.front_ends_message = frame.ends_message;
             }
             let step = left.min(self.frame_left);
-            self.start += step;
+            self.run.consume(step);
             self.frame_left -= step;
             left -= step;
             if self.frame_left == 0 {
@@ -221,7 +194,7 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
     }
 
     fn discard_frames(&mut self) {
-        self.end = self.start + self.frame_left;
+        self.run.truncate(self.frame_left);
         self.messages = usize::from(self.frame_left > 0 && self.front_ends_message);
         if self.frame_left == 0 {
             self.clear();
@@ -229,11 +202,10 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
     }
 }
 
-/// The sizes, not the bytes: what is sent does not belong into logs.
 impl<S: Storage> fmt::Debug for SendBuf<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendBuf")
-            .field("buffered", &(self.end - self.start))
+            .field("buffered", &self.run.len())
             .field("messages", &self.messages)
             .field("capacity", &self.capacity())
             .finish()

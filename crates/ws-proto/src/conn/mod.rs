@@ -15,6 +15,7 @@ mod timer;
 mod transmit;
 #[cfg(not(feature = "deflate"))]
 mod uncompressed;
+mod whole;
 
 #[cfg(feature = "alloc")]
 pub use prepared::PreparedMessage;
@@ -113,6 +114,8 @@ pub struct Connection {
     local_close: Option<CloseCode>,
     peer_close: Option<CloseCode>,
     closed_by_peer: bool,
+    /// Messages shorter than this may go the short way through `whole.rs`.
+    whole_below: u16,
     /// Queued data goes nowhere any more.
     discard_output: bool,
     /// The transport ended on the peer's side.
@@ -172,6 +175,7 @@ impl Connection {
             local_close: None,
             peer_close: None,
             closed_by_peer: false,
+            whole_below: Self::whole_below(&config),
             discard_output: false,
             eof: false,
             aborted: false,

@@ -1,5 +1,6 @@
 //! Receiving: frames in, events out.
 
+use super::whole::Whole;
 use super::{Connection, Timer};
 use crate::buf::recv::{Delivered, RESERVED, RecvBuf};
 use crate::buf::storage::Storage;
@@ -86,6 +87,15 @@ impl Incoming {
         }
     }
 
+    /// The message that is being received is this, and there as a whole.
+    #[inline]
+    pub(super) const fn describe_whole(&mut self, text: bool) {
+        self.text = text;
+        self.rsv = Rsv::NONE;
+        self.compressed = false;
+        self.skipped = false;
+    }
+
     /// The number of fragments with one more. Saturation is as good as the sum: no limit is as high.
     const fn with_fragment(&self) -> u32 {
         if self.in_message { self.fragments.saturating_add(1) } else { 1 }
@@ -144,11 +154,11 @@ impl Connection {
         now: Instant,
         rx: &'b mut RecvBuf<S>,
     ) -> Result<Option<Event<'b>>, Error> {
-        match self.poll_receive(now, rx) {
-            Ok(Some(ready)) => Ok(Some(ready.event(rx))),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let whole = match self.take_whole_message(now, rx) {
+            Whole::Message(ready) => return Ok(Some(ready.data_event(rx))),
+            other => other,
+        };
+        self.receive_other_event(now, rx, whole)
     }
 
     /// The same as [`receive`](Self::receive) without the borrow: see [`Ready`].
@@ -162,11 +172,39 @@ impl Connection {
         now: Instant,
         rx: &mut RecvBuf<S>,
     ) -> Result<Option<Ready>, Error> {
-        self.receive_with(now, rx, Self::next_event)
+        match self.take_whole_message(now, rx) {
+            Whole::Message(ready) => Ok(Some(ready)),
+            other => self.receive_other(now, rx, other),
+        }
+    }
+
+    /// Where the short way does not lead. Neither is inlined, so that the short way stays short.
+    #[inline(never)]
+    fn receive_other_event<'b, S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &'b mut RecvBuf<S>,
+        whole: Whole,
+    ) -> Result<Option<Event<'b>>, Error> {
+        self.receive_other(now, rx, whole).map(|ready| ready.map(|ready| ready.event(rx)))
+    }
+
+    /// The same without the borrow.
+    #[inline(never)]
+    fn receive_other<S: Storage>(
+        &mut self,
+        now: Instant,
+        rx: &mut RecvBuf<S>,
+        whole: Whole,
+    ) -> Result<Option<Ready>, Error> {
+        match whole {
+            Whole::Message(ready) => Ok(Some(ready)),
+            Whole::Invalid => self.receive_with(now, rx, |_, _, _| Err(Error::InvalidUtf8)),
+            Whole::Other => self.receive_with(now, rx, Self::next_event),
+        }
     }
 
     /// What all ways of receiving have in common: a failure is sticky, and input behind it is ignored.
-    #[inline]
     pub(super) fn receive_with<S: Storage, R>(
         &mut self,
         now: Instant,
@@ -371,7 +409,7 @@ impl Connection {
 
     /// Data arrived: the connection is not idle. Once it is closing, that is no matter.
     #[inline]
-    fn note_data(&mut self, now: Instant) {
+    pub(super) fn note_data(&mut self, now: Instant) {
         if !self.close.is_queued() {
             self.start_timer(Timer::Idle, now);
         }

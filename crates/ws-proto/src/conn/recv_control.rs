@@ -44,7 +44,7 @@ impl Connection {
         rx: &mut RecvBuf<S>,
         header: Header,
     ) -> Result<Ready, Error> {
-        let payload = rx.take_control(header.size, header.len as usize);
+        let payload = rx.take_whole(header.size, header.len as usize);
         if let Some(key) = header.masking_key {
             Mask::new(key).apply(payload);
         }
@@ -55,7 +55,7 @@ impl Connection {
                     let key = self.role.next_key();
                     self.outbox.push_pong(payload, key);
                 }
-                Ok(Ready { kind: ReadyKind::Ping, place: rx.deliver_control(0, false) })
+                Ok(Ready { kind: ReadyKind::Ping, place: rx.deliver_whole(0, false) })
             }
             Opcode::Close => self.take_close(now, rx, header.len as usize),
             // A pong: no other control frame is left.
@@ -64,7 +64,7 @@ impl Connection {
                     self.timers.stop(Timer::Pong);
                     self.start_timer(Timer::Ping, now);
                 }
-                Ok(Ready { kind: ReadyKind::Pong, place: rx.deliver_control(0, false) })
+                Ok(Ready { kind: ReadyKind::Pong, place: rx.deliver_whole(0, false) })
             }
         }
     }
@@ -78,7 +78,7 @@ impl Connection {
     ) -> Result<Ready, Error> {
         // A copy, so that the answer can be made while the event refers to the buffer; it is small.
         let mut body = [0; MAX_CONTROL_PAYLOAD];
-        let place = rx.deliver_control(0, false);
+        let place = rx.deliver_whole(0, false);
         let body = &mut body[..len];
         body.copy_from_slice(rx.delivered(place));
         let (code, reason) = match *body {
@@ -91,6 +91,6 @@ impl Connection {
         }
         let reason = core::str::from_utf8(reason).map_err(|_| Error::InvalidUtf8)?;
         self.handle_peer_close(now, code, reason);
-        Ok(Ready { kind: ReadyKind::Close(code), place: rx.deliver_control(2, true) })
+        Ok(Ready { kind: ReadyKind::Close(code), place: rx.deliver_whole(2, true) })
     }
 }

@@ -214,7 +214,26 @@ impl Connection {
     }
 
     /// Queues `bytes` in as many frames as `Config::fragment_size` asks for, all or none.
+    #[inline]
     pub(super) fn push_message<O: Outbound>(
+        &mut self,
+        tx: &mut O,
+        first: First,
+        bytes: &[u8],
+        fin: bool,
+    ) -> Result<(), SendError> {
+        if bytes.len() <= self.config.fragment_size {
+            tx.reserve(
+                EncodedHeader::size_for(bytes.len(), self.role.is_client()).saturating_add(bytes.len()),
+            )?;
+            self.push_frame(tx, first, bytes, fin);
+            return Ok(());
+        }
+        self.push_fragments(tx, first, bytes, fin)
+    }
+
+    #[inline(never)]
+    fn push_fragments<O: Outbound>(
         &mut self,
         tx: &mut O,
         first: First,
@@ -223,10 +242,6 @@ impl Connection {
     ) -> Result<(), SendError> {
         let fragment_size = self.config.fragment_size;
         tx.reserve(self.encoded_size(bytes.len()))?;
-        if bytes.len() <= fragment_size {
-            self.push_frame(tx, first, bytes, fin);
-            return Ok(());
-        }
         let last = bytes.len().div_ceil(fragment_size) - 1;
         for (index, fragment) in bytes.chunks(fragment_size).enumerate() {
             let first = if index == 0 { first } else { First::CONTINUATION };

@@ -108,8 +108,8 @@ fn read<S: Storage>(
         if !is_interim {
             // Consumed like a control frame: delivered from where it lies, and what is behind it stays
             // unparsed.
-            rx.take_control(0, len);
-            return Ok(Some(rx.deliver_control(0, false)));
+            rx.take_whole(0, len);
+            return Ok(Some(rx.deliver_whole(0, false)));
         }
         rx.consume(len);
         *scanner = scanner.next();

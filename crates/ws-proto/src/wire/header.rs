@@ -120,6 +120,49 @@ impl Header {
     }
 }
 
+/// A frame that is a whole message of at most 65,535 bytes, and of which every byte is there; what most frames are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct WholeFrame {
+    pub(crate) text: bool,
+    /// All zero if the frame is not masked.
+    pub(crate) masking_key: [u8; 4],
+    /// The length of the payload.
+    pub(crate) len: usize,
+    /// The length of the header.
+    pub(crate) header: usize,
+}
+
+impl WholeFrame {
+    /// Looks whether there is one at the front of `bytes`. `None` says nothing about what is there instead.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8], masked: bool) -> Option<Self> {
+        const TEXT: u8 = FIN | Opcode::Text as u8;
+        const BINARY: u8 = FIN | Opcode::Binary as u8;
+        let &[first, second, ..] = bytes else { return None };
+        if first != TEXT && first != BINARY {
+            return None;
+        }
+        // What is masked and should not be is too large for any length, and the other way round.
+        let length = second ^ if masked { MASKED } else { 0 };
+        let (len, key_at) = match length {
+            0..LENGTH_16 => (usize::from(length), 2),
+            LENGTH_16 => match bytes.get(2..)?.first_chunk() {
+                Some(&len) if len >= [0, 126] => (usize::from(u16::from_be_bytes(len)), 4),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let (masking_key, header) = match masked {
+            true => (*bytes.get(key_at..)?.first_chunk()?, key_at + 4),
+            false => ([0; 4], key_at),
+        };
+        if bytes.len() - header < len {
+            return None;
+        }
+        Some(Self { text: first == TEXT, masking_key, len, header })
+    }
+}
+
 /// The rules that the first byte can break.
 #[inline]
 fn check_first(first: u8, expected: Expected) -> Result<Opcode, ProtocolError> {
@@ -176,37 +219,31 @@ fn length_64(bytes: &[u8]) -> Result<Option<u64>, ProtocolError> {
 /// A header as it goes onto the wire.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EncodedHeader {
-    bytes: [u8; MAX_HEADER_SIZE],
+    bytes: [u8; Self::ROOM],
     size: u8,
 }
 
 impl EncodedHeader {
+    /// As long as a whole number of words, so that it is put together and written in registers.
+    pub(crate) const ROOM: usize = 16;
+
     #[inline]
     pub(crate) fn new(fin: bool, rsv: Rsv, opcode: Opcode, len: usize, masking_key: Option<[u8; 4]>) -> Self {
-        let mut bytes = [0; MAX_HEADER_SIZE];
-        bytes[0] = if fin { FIN } else { 0 } | rsv.bits() | opcode as u8;
+        let first = if fin { FIN } else { 0 } | rsv.bits() | opcode as u8;
         let masked = if masking_key.is_some() { MASKED } else { 0 };
-        let mut size = match len {
-            0..=125 => {
-                bytes[1] = masked | len as u8;
-                2
-            }
-            126..=0xFFFF => {
-                bytes[1] = masked | LENGTH_16;
-                bytes[2..4].copy_from_slice(&(len as u16).to_be_bytes());
-                4
-            }
-            _ => {
-                bytes[1] = masked | LENGTH_64;
-                bytes[2..10].copy_from_slice(&(len as u64).to_be_bytes());
-                10
-            }
+        // Its first byte is the lowest.
+        let (second, length, size) = match len {
+            0..=125 => (len as u8, 0, 2),
+            126..=0xFFFF => (LENGTH_16, u64::from(u16::from_le_bytes((len as u16).to_be_bytes())), 4),
+            _ => (LENGTH_64, u64::from_le_bytes((len as u64).to_be_bytes()), 10),
         };
+        let mut bits = u128::from(first) | u128::from(masked | second) << 8 | u128::from(length) << 16;
+        let mut total = size;
         if let Some(key) = masking_key {
-            bytes[size..size + 4].copy_from_slice(&key);
-            size += 4;
+            bits |= u128::from(u32::from_le_bytes(key)) << (8 * size);
+            total += 4;
         }
-        Self { bytes, size: size as u8 }
+        Self { bytes: bits.to_le_bytes(), size: total }
     }
 
     /// How long the header of a frame with `len` bytes of payload is.
@@ -224,6 +261,12 @@ impl EncodedHeader {
         // With each length of header: what is left beside it, but no more than it can express.
         let most = |len: usize| size.saturating_sub(Self::size_for(len, masked)).min(len);
         most(125).max(most(0xFFFF)).max(most(usize::MAX))
+    }
+
+    /// The header, and zeros behind it.
+    #[inline]
+    pub(crate) const fn bytes(&self) -> [u8; Self::ROOM] {
+        self.bytes
     }
 
     #[inline]

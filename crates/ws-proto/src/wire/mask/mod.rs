@@ -1,14 +1,16 @@
 //! Masking, RFC 6455 section 5.3: `transformed-octet-i = original-octet-i XOR masking-key-octet-(i MOD 4)`.
 
+#[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
+mod baseline;
 mod portable;
 #[cfg(test)]
 mod tests;
 #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
 mod x86;
 
-use self::portable::Word;
 #[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
-use self::portable::{apply_long, copy_long};
+use self::baseline::{apply_long, copy_long};
+use self::portable::Word;
 #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
 use self::x86::{apply_long, copy_long};
 

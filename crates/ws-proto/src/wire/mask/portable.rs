@@ -19,8 +19,9 @@ pub(super) struct Word(u64);
 
 impl Word {
     #[inline]
-    pub(super) fn new([a, b, c, d]: [u8; 4]) -> Self {
-        Self(u64::from_ne_bytes([a, b, c, d, a, b, c, d]))
+    pub(super) const fn new(key: [u8; 4]) -> Self {
+        let half = u32::from_ne_bytes(key) as u64;
+        Self(half << 32 | half)
     }
 
     /// The word for what begins `offset` bytes further on.

@@ -1,0 +1,500 @@
+//! Arbitrary operations on two WebSockets of `ws-tokio`, each polled a few times and then dropped: no message is lost, none
+//! arrives twice or in another order, and nothing hangs.
+//!
+//! Input: an option byte (0 and 1: who closes in the end; 2: large pipe and messages; 3 to 7: how much a transport moves at
+//! once); two bytes that say when the two transports wait; then operations: see [`End::step`].
+
+mod model;
+mod pipe;
+
+use core::future::Future;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ws_proto::{Chunk, CloseCode, Config, Event, Kind, MaskKeys, Role};
+use ws_tokio::{Message, WebSocket, WebSocketReader, WebSocketWriter};
+
+use self::model::{Queued, bytes, message, text};
+use self::pipe::{Transport, pair};
+use crate::input::{Input, bit};
+
+/// How many operations there are at most, so that no input takes long.
+const MAX_STEPS: usize = 200;
+
+/// A WebSocket, in one piece or in two.
+#[derive(Debug)]
+enum Socket {
+    Whole(Box<WebSocket<Transport>>),
+    Halves(WebSocketReader<Transport>, WebSocketWriter<Transport>),
+    /// In between.
+    Gone,
+}
+
+#[derive(Debug)]
+struct End {
+    socket: Socket,
+    /// What has arrived of a message that comes in pieces.
+    pieces: Vec<u8>,
+    /// The next message may be passed over: a reader of one message was dropped, or began in the middle of another.
+    skipping: bool,
+    /// Looking for the next message as a stream was given up, perhaps in the middle of one that was being passed over: what
+    /// is left of that may be received as if it were all.
+    tail: bool,
+    /// It may be closing, and what arrives be discarded.
+    discarding: bool,
+    /// Receiving is over.
+    over: bool,
+    numbers: usize,
+    large: bool,
+}
+
+/// Polls a future so many times, and drops it if it is not ready by then.
+fn poll_times<F: Future>(polls: u8, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..=polls {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Some(output);
+        }
+    }
+    None
+}
+
+/// Evaluates an expression with whichever part of the socket sends; or receives.
+macro_rules! sender {
+    ($end:expr, $ws:ident => $what:expr) => {
+        match &mut $end.socket {
+            Socket::Whole($ws) => $what,
+            Socket::Halves(_, $ws) => $what,
+            Socket::Gone => unreachable!("only in between"),
+        }
+    };
+}
+macro_rules! receiver {
+    ($end:expr, $ws:ident => $what:expr) => {
+        match &mut $end.socket {
+            Socket::Whole($ws) => $what,
+            Socket::Halves($ws, _) => $what,
+            Socket::Gone => unreachable!("only in between"),
+        }
+    };
+}
+
+/// Runs the operations in a runtime whose clock stands still until there is nothing else to do.
+pub fn run(data: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(operations(Input::new(data)));
+}
+
+async fn operations(mut input: Input<'_>) {
+    let options = input.byte();
+    let large = bit(options, 2);
+    let step = 1 + 5 * usize::from(options >> 3);
+    let (capacity, step) = if large { (1 << 20, step << 14) } else { (64, step) };
+    let (a, b) = pair(capacity, step, [input.byte(), input.byte()]);
+    let config = Config::default().ping_interval(None).write_stall_timeout(None).max_message_size(8 << 20);
+    let client = Role::Client(MaskKeys::from_seed([7; 32]));
+    let end = |socket| End {
+        socket,
+        pieces: Vec::new(),
+        skipping: false,
+        tail: false,
+        discarding: false,
+        over: false,
+        numbers: 0,
+        large,
+    };
+    let mut ends = [
+        end(Socket::Whole(Box::new(WebSocket::from_upgraded(a, client, config, &[])))),
+        end(Socket::Whole(Box::new(WebSocket::from_upgraded(b, Role::Server, config, &[])))),
+    ];
+    // What the ends queued.
+    let mut queued = [Queued::default(), Queued::default()];
+    for _ in 0..MAX_STEPS {
+        if input.is_empty() {
+            break;
+        }
+        let operation = input.byte();
+        let how = input.byte();
+        let side = usize::from(operation >> 7);
+        let [a, b] = &mut queued;
+        let (out, incoming) = if side == 0 { (a, b) } else { (b, a) };
+        if operation & 0x1F == 0x1F {
+            tokio::time::advance(Duration::from_millis(u64::from(how) * 20)).await;
+        } else {
+            ends[side].step(operation, how, out, incoming);
+        }
+    }
+    finish(options, ends, queued).await;
+}
+
+impl End {
+    /// One operation: the low bits of the first byte say which, its bit 6 text or binary, the low bits of the second how
+    /// often it is polled and the rest how much it is.
+    fn step(&mut self, operation: u8, how: u8, out: &mut Queued, incoming: &mut Queued) {
+        let kind = if bit(operation, 6) { Kind::Text } else { Kind::Binary };
+        let polls = how & 7;
+        let len = usize::from(how >> 3) * if self.large { 20_000 } else { 3 };
+        self.numbers += 1;
+        let message = message(self.numbers, kind, len);
+        match operation & 0x1F {
+            0..=2 => {
+                let sent = sender!(self, ws => poll_times(polls, ws.send(message.clone())));
+                // It may be queued and not yet with the transport, when the connection ends.
+                out.note(message, sent.as_ref().filter(|sent| sent.is_ok() || self.is_never_queued(sent)));
+            }
+            3 | 4 => {
+                let fed = sender!(self, ws => poll_times(polls, ws.feed(message.clone())));
+                if fed.is_some() {
+                    out.note(message, fed.as_ref());
+                }
+            }
+            5 => {
+                let result = sender!(self, ws => ws.try_send(message.clone())).map_err(|(_, back)| {
+                    assert_eq!(back, message, "something else comes back");
+                });
+                out.note(message, Some(&result));
+            }
+            6 => drop(sender!(self, ws => poll_times(polls, ws.flush()))),
+            7 | 8 => self.send_fragment(kind, how, out),
+            9 => self.send_reader(kind, polls, len, out),
+            10 => self.begin_message(kind, polls, len, out),
+            11 => drop(sender!(self, ws => poll_times(polls, ws.feed(Message::Ping(bytes(0, 20).into()))))),
+            12 if how > 200 => {
+                drop(sender!(self, ws => poll_times(polls, ws.close(CloseCode::NORMAL, "done"))));
+                self.closes();
+            }
+            13 if how > 240 => {
+                out.dropped = true;
+                drop(sender!(self, ws => poll_times(polls, ws.close_now(CloseCode::GOING_AWAY, ""))));
+                self.closes();
+            }
+            14 => self.split(),
+            15 => self.reunite(),
+            16..=19 => self.next(polls, incoming),
+            20..=22 => self.recv(polls, incoming),
+            23..=25 => self.next_chunk(polls, incoming),
+            26 => self.next_message(polls, len, incoming),
+            27 => self.echo(polls, out, incoming),
+            _ => {}
+        }
+    }
+
+    /// Whether this error means that the message was refused, and not that the connection ended with it.
+    fn is_never_queued(&self, sent: &Result<(), ws_tokio::Error>) -> bool {
+        use ws_proto::SendError;
+        matches!(sent, Err(ws_tokio::Error::Send(SendError::MessageInProgress | SendError::Full)))
+    }
+
+    /// Messages that arrive from now on are discarded.
+    fn closes(&mut self) {
+        self.discarding = true;
+    }
+
+    /// A message was received as a whole.
+    fn check(&mut self, message: &Message, incoming: &mut Queued) {
+        if self.tail && incoming.is_tail(message) {
+            return;
+        }
+        incoming.check(message, self.skipping || self.discarding);
+        (self.skipping, self.tail) = (false, false);
+    }
+
+    fn send_fragment(&mut self, kind: Kind, how: u8, out: &mut Queued) {
+        let fin = bit(how, 3);
+        let (kind, begun) = out.fragments.clone().map_or((kind, Vec::new()), |(kind, begun)| (kind, begun));
+        let part = match kind {
+            Kind::Binary => bytes(self.numbers, usize::from(how >> 4)),
+            Kind::Text => text(self.numbers, usize::from(how >> 4)).into_bytes(),
+        };
+        let sent = sender!(self, ws => poll_times(how & 7, ws.send_fragment(kind, &part, fin)));
+        let Some(Ok(())) = sent else { return };
+        let whole = [&begun[..], &part].concat();
+        if !fin {
+            out.fragments = Some((kind, whole));
+            return;
+        }
+        out.fragments = None;
+        let message = match kind {
+            Kind::Binary => Message::binary(whole),
+            Kind::Text => Message::text(String::from_utf8(whole).expect("made of text")),
+        };
+        out.note::<()>(message, Some(&Ok(())));
+    }
+
+    fn send_reader(&mut self, kind: Kind, polls: u8, len: usize, out: &mut Queued) {
+        let message = message(self.numbers, kind, len);
+        let payload = match &message {
+            Message::Text(text) => text.as_str().as_bytes().to_vec(),
+            Message::Binary(bytes) => bytes.to_vec(),
+            _ => unreachable!("made above"),
+        };
+        let mut source = &payload[..];
+        let sent = sender!(self, ws => poll_times(polls, ws.send_reader(kind, &mut source)));
+        match sent {
+            Some(Ok(n)) => {
+                assert_eq!(n, payload.len() as u64);
+                out.note::<()>(message, Some(&Ok(())));
+            }
+            // Dropped: it was given up, or it was whole already and being flushed. The connection may be closing.
+            None => {
+                out.note::<()>(message, None);
+                self.closes();
+            }
+            Some(Err(_)) => {}
+        }
+    }
+
+    /// One message as a stream of bytes, finished or dropped.
+    fn begin_message(&mut self, kind: Kind, polls: u8, len: usize, out: &mut Queued) {
+        let message = message(self.numbers, kind, len);
+        let payload = match &message {
+            Message::Text(text) => text.as_str().as_bytes().to_vec(),
+            Message::Binary(bytes) => bytes.to_vec(),
+            _ => unreachable!("made above"),
+        };
+        let finished = sender!(self, ws => {
+            let Ok(mut writer) = ws.begin_message(kind) else { return };
+            let mut left = &payload[..];
+            for _ in 0..=polls {
+                let mut cx = Context::from_waker(Waker::noop());
+                match Pin::new(&mut writer).poll_write(&mut cx, left) {
+                    Poll::Ready(Ok(n)) => left = &left[n..],
+                    Poll::Ready(Err(_)) => break,
+                    Poll::Pending => {}
+                }
+                if left.is_empty() {
+                    break;
+                }
+            }
+            if left.is_empty() { Some(poll_times(polls, writer.finish())) } else { None }
+        });
+        match finished {
+            Some(result) => out.note(message, result.as_ref().filter(|result| result.is_ok())),
+            None => self.closes(),
+        }
+    }
+
+    fn split(&mut self) {
+        self.socket = match core::mem::replace(&mut self.socket, Socket::Gone) {
+            Socket::Whole(ws) => {
+                let (reader, writer) = ws.split();
+                Socket::Halves(reader, writer)
+            }
+            other => other,
+        };
+    }
+
+    fn reunite(&mut self) {
+        self.socket = match core::mem::replace(&mut self.socket, Socket::Gone) {
+            Socket::Halves(reader, writer) => {
+                Socket::Whole(Box::new(reader.reunite(writer).expect("two halves of one")))
+            }
+            other => other,
+        };
+    }
+
+    /// A message was received as a whole, or the rest of it.
+    fn received(&mut self, message: Message, incoming: &mut Queued) {
+        let begun = core::mem::take(&mut self.pieces);
+        let message = match message {
+            Message::Binary(rest) => Message::binary([&begun[..], &rest].concat()),
+            Message::Text(rest) => Message::text(
+                String::from_utf8([&begun[..], rest.as_str().as_bytes()].concat()).expect("text"),
+            ),
+            // Control frames come between the pieces.
+            _ => {
+                self.pieces = begun;
+                return;
+            }
+        };
+        self.check(&message, incoming);
+    }
+
+    fn next(&mut self, polls: u8, incoming: &mut Queued) {
+        let next = match &mut self.socket {
+            Socket::Whole(ws) => poll_times(polls, async {
+                ws.next().await.map(|next| next.map(|(event, _)| Message::from(event)))
+            }),
+            Socket::Halves(ws, _) => {
+                poll_times(polls, async { ws.next().await.map(|next| next.map(Message::from)) })
+            }
+            Socket::Gone => unreachable!("only in between"),
+        };
+        self.took(next, incoming);
+    }
+
+    fn recv(&mut self, polls: u8, incoming: &mut Queued) {
+        let next = receiver!(self, ws => poll_times(polls, ws.recv()));
+        self.took(next, incoming);
+    }
+
+    fn took(&mut self, next: Option<Result<Option<Message>, ws_tokio::Error>>, incoming: &mut Queued) {
+        match next {
+            None => {}
+            Some(Ok(Some(message))) => {
+                assert!(!self.over, "{message:?} behind the end");
+                self.received(message, incoming);
+            }
+            Some(Ok(None)) => self.over = true,
+            Some(Err(error)) => {
+                assert!(!self.over, "{error} behind the end");
+                self.over = true;
+            }
+        }
+    }
+
+    fn next_chunk(&mut self, polls: u8, incoming: &mut Queued) {
+        /// A piece, or a message that ends: as text or not.
+        enum Piece {
+            End(bool),
+            Nothing,
+            Part(Vec<u8>),
+        }
+        let piece = |event: Event<'_, Chunk<'_>>, kind: Option<Kind>| match event {
+            Event::Data(Chunk::Data(piece)) => Piece::Part(piece.as_bytes().to_vec()),
+            Event::Data(Chunk::FrameEnd { fin: true }) => Piece::End(kind == Some(Kind::Text)),
+            _ => Piece::Nothing,
+        };
+        let next = match &mut self.socket {
+            Socket::Whole(ws) => poll_times(polls, async {
+                let next = ws.next_chunk().await?;
+                Ok::<_, ws_tokio::Error>(
+                    next.map(|(event, reply)| piece(event, Some(reply.connection().received_kind()))),
+                )
+            }),
+            Socket::Halves(ws, _) => poll_times(polls, async {
+                ws.next_chunk().await.map(|next| next.map(|event| piece(event, None)))
+            }),
+            Socket::Gone => unreachable!("only in between"),
+        };
+        match next {
+            None => {}
+            Some(Ok(Some(Piece::Part(part)))) => self.pieces.extend(part),
+            Some(Ok(Some(Piece::End(text)))) => {
+                let whole = core::mem::take(&mut self.pieces);
+                // Only the whole socket says what kind it is; the numbers in front tell as well.
+                let is_text = text || whole.first().is_some_and(u8::is_ascii_digit);
+                let message = match String::from_utf8(whole) {
+                    Ok(text) if is_text => Message::text(text),
+                    Ok(text) => Message::binary(text.into_bytes()),
+                    Err(_) if text => panic!("text that is none"),
+                    Err(error) => Message::binary(error.into_bytes()),
+                };
+                self.check(&message, incoming);
+            }
+            Some(Ok(Some(Piece::Nothing))) => {}
+            Some(Ok(None) | Err(_)) => self.over = true,
+        }
+    }
+
+    /// The next message as a stream of bytes, read to its end or dropped before.
+    fn next_message(&mut self, polls: u8, len: usize, incoming: &mut Queued) {
+        let read = receiver!(self, ws => {
+            let Some(Ok(Some(mut reader))) = poll_times(polls, ws.next_message()) else {
+                // It may have passed over the rest of a message, or a part of that.
+                (self.skipping, self.tail) = (true, true);
+                self.pieces.clear();
+                return;
+            };
+            let mut bytes = vec![0; len + 200];
+            let mut buf = ReadBuf::new(&mut bytes);
+            let mut ended = false;
+            for _ in 0..=polls {
+                let mut cx = Context::from_waker(Waker::noop());
+                let before = buf.filled().len();
+                if let Poll::Ready(result) = Pin::new(&mut reader).poll_read(&mut cx, &mut buf) {
+                    ended = result.is_ok() && buf.filled().len() == before && buf.remaining() > 0;
+                    if ended || result.is_err() {
+                        break;
+                    }
+                }
+            }
+            let kind = reader.kind();
+            ended.then(|| (kind, buf.filled().to_vec()))
+        });
+        self.skipping = true;
+        self.pieces.clear();
+        match read {
+            Some((Kind::Text, bytes)) => {
+                self.check(&Message::text(String::from_utf8(bytes).expect("text")), incoming);
+            }
+            Some((Kind::Binary, bytes)) => self.check(&Message::binary(bytes), incoming),
+            None => {}
+        }
+    }
+
+    /// An event, and the answer to it while it lies in the buffer.
+    fn echo(&mut self, polls: u8, out: &mut Queued, incoming: &mut Queued) {
+        let Socket::Whole(ws) = &mut self.socket else { return };
+        let echoed = poll_times(polls, ws.next()).map(|next| {
+            next.map(|next| {
+                next.map(|(event, mut reply)| {
+                    let Event::Data(message) = event else { return (Message::from(event), None) };
+                    (Message::from(event), poll_times(polls, reply.send(message)))
+                })
+            })
+        });
+        if let Some(Ok(Some((message, sent)))) = &echoed
+            && self.pieces.is_empty()
+        {
+            // Dropped, it is not queued.
+            if let Some(sent) = sent {
+                out.note(message.clone(), Some(sent));
+            }
+        } else if let Some(Ok(Some((message, Some(Ok(())))))) = &echoed {
+            // Only the rest of a message, which is what was echoed.
+            out.note::<()>(message.clone(), Some(&Ok(())));
+        }
+        self.took(echoed.map(|next| next.map(|next| next.map(|(message, _)| message))), incoming);
+    }
+}
+
+/// From here on both do what they should: one closes, the other receives until there is nothing more.
+async fn finish(options: u8, ends: [End; 2], mut queued: [Queued; 2]) {
+    let closer = usize::from(bit(options, 0));
+    let [mut a, mut b] = ends;
+    a.reunite();
+    b.reunite();
+    let (closing, other) = if closer == 0 { (a, b) } else { (b, a) };
+    let (Socket::Whole(closing_ws), Socket::Whole(other_ws)) = (closing.socket, other.socket) else {
+        unreachable!("reunited");
+    };
+    let mut other = End { socket: Socket::Gone, ..other };
+    let incoming = &mut queued[closer];
+    let (mut closed, mut closed_by_peer) = (false, false);
+    {
+        // Both are dropped with their transports: one that stays and is not used keeps the other waiting.
+        let close = async {
+            let mut ws = closing_ws;
+            if bit(options, 1) {
+                let _ = ws.flush().await;
+            }
+            let _ = ws.close(CloseCode::NORMAL, "").await;
+            closed = ws.connection().is_clean();
+        };
+        let receive = async {
+            let mut ws = other_ws;
+            let mut more = true;
+            while more {
+                let next = ws.recv().await;
+                more = matches!(next, Ok(Some(_)));
+                other.took(Some(next), incoming);
+            }
+            closed_by_peer = ws.connection().is_clean() && ws.connection().is_closed_by_peer();
+        };
+        let (mut close, mut receive) = (pin!(close), pin!(receive));
+        let (mut close_is_done, mut receive_is_done) = (false, false);
+        let both = core::future::poll_fn(|cx| {
+            close_is_done = close_is_done || close.as_mut().poll(cx).is_ready();
+            receive_is_done = receive_is_done || receive.as_mut().poll(cx).is_ready();
+            if close_is_done && receive_is_done { Poll::Ready(()) } else { Poll::Pending }
+        });
+        tokio::time::timeout(Duration::from_secs(1000), both).await.expect("it hangs");
+    }
+    if closed && closed_by_peer && !other.skipping && !other.discarding && !incoming.dropped {
+        assert!(incoming.is_done(), "messages are lost: {incoming:?}");
+    }
+}
