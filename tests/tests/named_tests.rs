@@ -69,3 +69,14 @@ fn every_test_that_the_security_policy_names_exists() {
         assert!(!named_in(row).is_empty(), "nothing proves {row}");
     }
 }
+
+#[test]
+fn every_guarantee_of_the_readme_names_tests_that_exist() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, guarantees) = text.split_once("\n## Guarantees\n").unwrap();
+    let (guarantees, _) = guarantees.split_once("\n## ").unwrap();
+    check("README.md", guarantees, 10);
+    for guarantee in guarantees.split("\n- ").skip(1) {
+        assert!(!named_in(guarantee).is_empty(), "nothing proves {guarantee}");
+    }
+}
