@@ -17,7 +17,7 @@ fn named_in(document: &str) -> Vec<&str> {
         .step_by(2)
         .filter(|name| {
             name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-                && name.matches('_').count() >= 4
+                && name.matches('_').count() >= 3
         })
         .collect()
 }
