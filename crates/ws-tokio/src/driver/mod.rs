@@ -1,7 +1,8 @@
 //! Everything of a connection but its receive buffer: so that an event, which borrows that buffer, and the means to
 //! answer it can be handed out side by side.
 
-use core::pin::Pin;
+use core::future::Future as _;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use std::io;
 
@@ -22,6 +23,14 @@ mod send;
 /// How many events are given in a row. Those that lie in the buffer cost no operation of the transport, so that
 /// tokio's own budget does not count them; and a peer can send very small ones.
 const EVENT_BUDGET: u16 = 1024;
+
+/// How many bytes are read in a row. What gives no event, as empty fragments and data behind our Close frame do, would
+/// otherwise keep a task busy as long as it comes: tokio's own budget counts reads, which are large, and not every
+/// transport knows of it.
+const READ_BUDGET: usize = 256 << 10;
+
+/// What a read counts at least, so that a transport that moves single bytes does not escape the budget.
+const MIN_COST: usize = 1 << 10;
 
 /// How many bytes may wait in the queue.
 const QUEUE_LIMIT: usize = 1 << 20;
@@ -48,6 +57,8 @@ pub(crate) struct Driver<IO> {
     told: bool,
     /// How many events may be given before other tasks have their turn.
     events_left: u16,
+    /// How many bytes may be read before that.
+    read_left: usize,
     /// What there is to tell of the end.
     pub(crate) ending: Ending<Error>,
     /// The connection is wound up.
@@ -70,6 +81,7 @@ impl<IO> Driver<IO> {
             write_failed: false,
             told: false,
             events_left: EVENT_BUDGET,
+            read_left: READ_BUDGET,
             ending: Ending::new(),
             done: false,
         }
@@ -125,9 +137,15 @@ impl<IO> Driver<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
-    /// Reads once. `Ready` if that brought something, be it the end.
+    /// Reads once. `Ready` if that brought something, be it the end. `Pending` as well, and woken at once, if it is the turn of
+    /// others.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<()> {
         if self.eof {
+            return Poll::Pending;
+        }
+        if self.read_left == 0 {
+            self.read_left = READ_BUDGET;
+            let_others(cx);
             return Poll::Pending;
         }
         let mut buf = ReadBuf::new(rx.spare_mut());
@@ -135,8 +153,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let result = match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
             Poll::Ready(result) => result.map(|()| buf.filled().len()),
             Poll::Pending if self.write_failed => Ok(0),
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                self.read_left = READ_BUDGET;
+                return Poll::Pending;
+            }
         };
+        self.read_left = self.read_left.saturating_sub(*result.as_ref().unwrap_or(&0).max(&MIN_COST));
         match result {
             Ok(n) if n > room => self.end(Some(lie("read", n, room))),
             Ok(0) => self.end(None),
@@ -185,7 +207,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             let waker = self.waiters.register(half, cx);
             // What was answered meanwhile need not wait for this task's next turn.
             let _ = self.poll_write(&mut Context::from_waker(&waker));
-            cx.waker().wake_by_ref();
+            let_others(cx);
             return Poll::Pending;
         }
         loop {
@@ -257,6 +279,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     fn is_failed(&self) -> bool {
         self.told || self.write_failed || self.failure.is_some() || self.conn.error().is_some()
     }
+}
+
+/// Wakes this task when others have had their turn, those included that the runtime has not yet seen to be ready: a task
+/// that just wakes itself goes on many times before the runtime looks.
+fn let_others(cx: &mut Context<'_>) {
+    // It has registered the waker when it is first polled, and that is all that it does.
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
 
 /// What receiving gives, whole messages or pieces.
