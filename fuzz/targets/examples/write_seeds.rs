@@ -190,8 +190,11 @@ fn extensions() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
+/// Messages, each with its option byte.
+type Payloads = Vec<(u8, Vec<u8>)>;
+
 /// Compressed messages, each behind its option byte: see `deflate::codec::receive`.
-fn compressed() -> Vec<(&'static str, Vec<(u8, Vec<u8>)>)> {
+fn compressed() -> Vec<(&'static str, Payloads)> {
     /// In two fragments, the first of three eighths.
     const CUT: u8 = 2 | 24 << 2;
     let hello = b"\xF2\x48\xCD\xC9\xC9\x07\x00".to_vec();

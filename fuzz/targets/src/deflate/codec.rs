@@ -1,8 +1,9 @@
 //! Compressed messages: any bytes received as such, and any messages sent and received.
 //!
-//! Input of both: a byte for the parameters (0: server without takeover; 1: client without takeover; 2 to 4: the server's
-//! window; 5 to 7: the client's), and an option byte (0: the client receives; 1: small limits; else, of what sends: 1 to
-//! 4 its level, 5 to 7 its memory level). Then cuts, counted, and messages: see [`receive`] and [`converse`].
+//! Input of both: a byte for the parameters (0: server without takeover; 1: client without takeover; 2 to 4: the
+//! server's window; 5 to 7: the client's), and an option byte (0: the client receives; 1: small limits; else, of what
+//! sends: 1 to 4 its level, 5 to 7 its memory level). Then cuts, counted, and messages: see [`receive`] and
+//! [`converse`].
 
 use ws_proto::deflate::{DeflateConfig, DeflateParams, WindowBits};
 use ws_proto::{Chunk, Config, Connection, Error, Event, Instant, Kind, MaskKeys, RecvBuf, Role, SendBuf};
