@@ -425,6 +425,10 @@ fn operations() -> Vec<(&'static str, Vec<u8>)> {
             "close-behind-data-and-data-behind-close",
             with([0, 1], &[&[3, 4, 0, 15, 0, 0, 9, SERVER, 9], &both]),
         ),
+        (
+            "send-behind-the-peers-close",
+            with([0x40, 1], &[&[15, 0], &both, &[SERVER, 9, 14 | SERVER, 3, 6 | SERVER, 9], &both]),
+        ),
         ("no-automatic-close", with([0x60, 1], &[&[14, 9, 15, 0], &both, &[28, 40, 0]])),
         ("keepalive", with([0, 0], &[&[28, 78, 33], &both, &[28, 78, 33], &both, &[28, 78, 33]])),
         ("nobody-answers-a-ping", with([0, 0], &[&[28, 78, 33, 21, 28, 78, 33, 28, 78, 33]])),
