@@ -104,6 +104,7 @@ fn streams() -> Vec<(&'static str, bool, Vec<u8>)> {
         ("rfc-5.5.1-data-behind-close", true, masked(&[(0x88, b"\x03\xE8"), (0x81, b"late"), (0x89, b"")])),
         ("length-125", true, masked(&[(0x82, &[1; 125])])),
         ("length-126", true, masked(&[(0x82, &[1; 126])])),
+        ("length-5000", true, masked(&[(0x82, &[0; 5000])])),
         ("length-16-bit-not-minimal", true, header(&[0x82, 0xFE, 0, 125])),
         ("length-64-bit-not-minimal", true, header(&[0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF])),
         ("length-top-bit", true, header(&[0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0])),
