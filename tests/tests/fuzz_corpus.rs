@@ -1,5 +1,5 @@
-//! The seeds of the fuzz targets, `fuzz/seeds`, replayed: what the fuzzer checks holds for each of them. A binary of its
-//! own, for it has the allocator that counts.
+//! The seeds of the fuzz targets, `fuzz/seeds`, replayed: what the fuzzer checks holds for each of them. A binary of
+//! its own, for it has the allocator that counts.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;

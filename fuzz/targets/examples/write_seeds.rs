@@ -104,6 +104,7 @@ fn streams() -> Vec<(&'static str, bool, Vec<u8>)> {
         ("rfc-5.5.1-data-behind-close", true, masked(&[(0x88, b"\x03\xE8"), (0x81, b"late"), (0x89, b"")])),
         ("length-125", true, masked(&[(0x82, &[1; 125])])),
         ("length-126", true, masked(&[(0x82, &[1; 126])])),
+        ("length-5000", true, masked(&[(0x82, &[0; 5000])])),
         ("length-16-bit-not-minimal", true, header(&[0x82, 0xFE, 0, 125])),
         ("length-64-bit-not-minimal", true, header(&[0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF])),
         ("length-top-bit", true, header(&[0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0])),
@@ -190,8 +191,11 @@ fn extensions() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
+/// Messages, each with its option byte.
+type Payloads = Vec<(u8, Vec<u8>)>;
+
 /// Compressed messages, each behind its option byte: see `deflate::codec::receive`.
-fn compressed() -> Vec<(&'static str, Vec<(u8, Vec<u8>)>)> {
+fn compressed() -> Vec<(&'static str, Payloads)> {
     /// In two fragments, the first of three eighths.
     const CUT: u8 = 2 | 24 << 2;
     let hello = b"\xF2\x48\xCD\xC9\xC9\x07\x00".to_vec();
@@ -421,6 +425,10 @@ fn operations() -> Vec<(&'static str, Vec<u8>)> {
         (
             "close-behind-data-and-data-behind-close",
             with([0, 1], &[&[3, 4, 0, 15, 0, 0, 9, SERVER, 9], &both]),
+        ),
+        (
+            "send-behind-the-peers-close",
+            with([0x40, 1], &[&[15, 0], &both, &[SERVER, 9, 14 | SERVER, 3, 6 | SERVER, 9], &both]),
         ),
         ("no-automatic-close", with([0x60, 1], &[&[14, 9, 15, 0], &both, &[28, 40, 0]])),
         ("keepalive", with([0, 0], &[&[28, 78, 33], &both, &[28, 78, 33], &both, &[28, 78, 33]])),

@@ -292,8 +292,8 @@ fn is_dangerous(text: &str) -> bool {
     text.bytes().any(|byte| !matches!(byte, b' '..=b'~' | b'\t'))
 }
 
-/// Callers say what they like; what is sent is what they said and nothing else, or an error and nothing at all; and what
-/// our client sends our server takes, and the other way round.
+/// Callers say what they like; what is sent is what they said and nothing else, or an error and nothing at all; and
+/// what our client sends our server takes, and the other way round.
 fn converse(input: &mut Input<'_>) {
     let uri = input.counted_text();
     let origin = input.counted_text();

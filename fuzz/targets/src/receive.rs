@@ -1,10 +1,10 @@
-//! Any bytes, cut any way, to either role: nothing panics, each poll makes progress, memory is bounded by the limits, and
-//! neither the cuts make a difference nor whether messages are received whole or in pieces.
+//! Any bytes, cut any way, to either role: nothing panics, each poll makes progress, memory is bounded by the limits,
+//! and neither the cuts make a difference nor whether messages are received whole or in pieces.
 //!
-//! Input: an option byte (0: client; 1: no automatic pong; 2: no automatic close; 3 to 5: RSV1 to RSV3 allowed; 6: fixed
-//! storage; 7: a limit on frames); the largest message, two bytes, and the largest frame, two bytes; the most fragments,
-//! one byte; the size of fixed storage above the least, a quarter of it, one byte; which calls receive in pieces, a bit
-//! each; a count and that many cuts; then what arrives.
+//! Input: an option byte (0: client; 1: no automatic pong; 2: no automatic close; 3 to 5: RSV1 to RSV3 allowed; 6:
+//! fixed storage; 7: a limit on frames); the largest message, two bytes, and the largest frame, two bytes; the most
+//! fragments, one byte; the size of fixed storage above the least, a quarter of it, one byte; which calls receive in
+//! pieces, a bit each; a count and that many cuts; then what arrives.
 
 use ws_proto::{
     Chunk, Config, Connection, Event, Instant, Kind, MaskKeys, Message, RecvBuf, Role, Rsv, SendBuf, Storage,

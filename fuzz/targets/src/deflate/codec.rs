@@ -1,8 +1,9 @@
 //! Compressed messages: any bytes received as such, and any messages sent and received.
 //!
-//! Input of both: a byte for the parameters (0: server without takeover; 1: client without takeover; 2 to 4: the server's
-//! window; 5 to 7: the client's), and an option byte (0: the client receives; 1: small limits; else, of what sends: 1 to
-//! 4 its level, 5 to 7 its memory level). Then cuts, counted, and messages: see [`receive`] and [`converse`].
+//! Input of both: a byte for the parameters (0: server without takeover; 1: client without takeover; 2 to 4: the
+//! server's window; 5 to 7: the client's), and an option byte (0: the client receives; 1: small limits; else, of what
+//! sends: 1 to 4 its level, 5 to 7 its memory level). Then cuts, counted, and messages: see [`receive`] and
+//! [`converse`].
 
 use ws_proto::deflate::{DeflateConfig, DeflateParams, WindowBits};
 use ws_proto::{Chunk, Config, Connection, Error, Event, Instant, Kind, MaskKeys, RecvBuf, Role, SendBuf};
@@ -56,17 +57,40 @@ fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     frame
 }
 
-/// Receives everything: the binary messages, and the error.
+/// Other connections of this thread, each in the middle of a compressed message: they take the states of the codec that
+/// others have given back, which then have to do with what they kept themselves.
+#[derive(Default)]
+struct Others(Vec<(Connection, RecvBuf<Vec<u8>>)>);
+
+impl Others {
+    fn begin(&mut self) {
+        if self.0.len() == 6 {
+            self.0.clear();
+        }
+        let params = DeflateParams::default();
+        let mut conn = connection(true, Config::default(), params, &DeflateConfig::new());
+        let mut rx = RecvBuf::new(Vec::new());
+        rx.extend_from_slice(&frame(0x42, b"\xF2\x48\xCD", false));
+        assert_eq!(conn.receive(Instant::ZERO, &mut rx), Ok(None));
+        self.0.push((conn, rx));
+    }
+}
+
+/// Receives everything, with others in between or not: the binary messages, and the error.
 fn receive_all(
     conn: &mut Connection,
     bytes: &[u8],
     cuts: &[u8],
     in_pieces: bool,
+    mut others: Option<Others>,
 ) -> (Vec<Vec<u8>>, Option<Error>) {
     let mut rx = RecvBuf::new(Vec::new());
     let (mut messages, mut message) = (Vec::new(), Vec::new());
     let (mut cuts, mut rest) = (Cuts::new(cuts), bytes);
     loop {
+        if let Some(others) = &mut others {
+            others.begin();
+        }
         let received = if in_pieces {
             conn.receive_chunk(Instant::ZERO, &mut rx).map(|event| {
                 event.map(|event| match event {
@@ -159,7 +183,7 @@ pub(super) fn receive(input: &mut Input<'_>) {
     let config = Config::default().max_message_size(limit);
     let deflate = DeflateConfig::new();
     let run = |cuts: &[u8], in_pieces, config| {
-        receive_all(&mut connection(client, config, params, &deflate), &bytes, cuts, in_pieces)
+        receive_all(&mut connection(client, config, params, &deflate), &bytes, cuts, in_pieces, None)
     };
     let whole = run(&[], false, config);
     let (messages, error) = &whole;
@@ -175,6 +199,9 @@ pub(super) fn receive(input: &mut Input<'_>) {
     }
     if end != Stop::Farther {
         assert!(whole == run(cuts, false, config), "the cuts make a difference");
+        let mut conn = connection(client, config, params, &deflate);
+        let beside = receive_all(&mut conn, &bytes, cuts, false, Some(Others::default()));
+        assert!(whole == beside, "other connections make a difference");
         let unlimited = config.max_message_size(MOST << 6);
         let whole = run(&[], false, unlimited);
         assert!(whole == run(cuts, true, unlimited), "in pieces it is something else");
@@ -264,7 +291,8 @@ pub(super) fn converse(input: &mut Input<'_>) {
         };
         transmit.advance(n);
     }
-    let (received, error) = receive_all(&mut to, &wire, cuts, bit(options, 7));
+    let (received, error) =
+        receive_all(&mut to, &wire, cuts, bit(options, 7), bit(options, 2).then(Others::default));
     assert!(error.is_none() && received == sent, "{error:?}: something else arrives");
 
     // And anybody else can inflate it, with a window no larger than agreed on.

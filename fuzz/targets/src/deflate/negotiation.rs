@@ -1,5 +1,5 @@
-//! Offers and responses of permessage-deflate, beside a naive reader that knows every right parameter by heart; and both
-//! sides together.
+//! Offers and responses of permessage-deflate, beside a naive reader that knows every right parameter by heart; and
+//! both sides together.
 //!
 //! Input: an option byte of the server and one of the client (0: server without takeover; 1: client without takeover; 2
 //! to 4: the server's window; 5 to 7: the client's), a second offer of the client like the first, then the values of

@@ -1,19 +1,21 @@
-//! Arbitrary operations on two WebSockets of `ws-tokio`, each polled a few times and then dropped: no message is lost, none
-//! arrives twice or in another order, and nothing hangs.
+//! Arbitrary operations on two WebSockets of `ws-tokio`, each polled a few times and then dropped: no message is lost,
+//! none arrives twice or in another order, and nothing hangs.
 //!
-//! Input: an option byte (0 and 1: who closes in the end; 2: large pipe and messages; 3 to 7: how much a transport moves at
-//! once); two bytes that say when the two transports wait; then operations: see [`End::step`].
+//! Input: an option byte (0 and 1: who closes in the end; 2: large pipe and messages; 3 to 7: how much a transport
+//! moves at once); two bytes that say when the two transports wait; then operations: see [`End::step`].
 
+mod finish;
 mod model;
 mod pipe;
+mod receiving;
 
 use core::future::Future;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{Chunk, CloseCode, Config, Event, Kind, MaskKeys, Role};
+use tokio::io::AsyncWrite;
+use ws_proto::{CloseCode, Config, Kind, MaskKeys, Role};
 use ws_tokio::{Message, WebSocket, WebSocketReader, WebSocketWriter};
 
 use self::model::{Queued, bytes, message, text};
@@ -39,8 +41,8 @@ struct End {
     pieces: Vec<u8>,
     /// The next message may be passed over: a reader of one message was dropped, or began in the middle of another.
     skipping: bool,
-    /// Looking for the next message as a stream was given up, perhaps in the middle of one that was being passed over: what
-    /// is left of that may be received as if it were all.
+    /// Looking for the next message as a stream was given up, perhaps in the middle of one that was being passed over:
+    /// what is left of that may be received as if it were all.
     tail: bool,
     /// It may be closing, and what arrives be discarded.
     discarding: bool,
@@ -62,21 +64,12 @@ fn poll_times<F: Future>(polls: u8, future: F) -> Option<F::Output> {
     None
 }
 
-/// Evaluates an expression with whichever part of the socket sends; or receives.
+/// Evaluates an expression with whichever part of the socket sends.
 macro_rules! sender {
     ($end:expr, $ws:ident => $what:expr) => {
         match &mut $end.socket {
             Socket::Whole($ws) => $what,
             Socket::Halves(_, $ws) => $what,
-            Socket::Gone => unreachable!("only in between"),
-        }
-    };
-}
-macro_rules! receiver {
-    ($end:expr, $ws:ident => $what:expr) => {
-        match &mut $end.socket {
-            Socket::Whole($ws) => $what,
-            Socket::Halves($ws, _) => $what,
             Socket::Gone => unreachable!("only in between"),
         }
     };
@@ -127,12 +120,12 @@ async fn operations(mut input: Input<'_>) {
             ends[side].step(operation, how, out, incoming);
         }
     }
-    finish(options, ends, queued).await;
+    finish::finish(options, ends, queued).await;
 }
 
 impl End {
-    /// One operation: the low bits of the first byte say which, its bit 6 text or binary, the low bits of the second how
-    /// often it is polled and the rest how much it is.
+    /// One operation: the low bits of the first byte say which, its bit 6 text or binary, the low bits of the second
+    /// how often it is polled and the rest how much it is.
     fn step(&mut self, operation: u8, how: u8, out: &mut Queued, incoming: &mut Queued) {
         let kind = if bit(operation, 6) { Kind::Text } else { Kind::Binary };
         let polls = how & 7;
@@ -294,207 +287,5 @@ impl End {
             }
             other => other,
         };
-    }
-
-    /// A message was received as a whole, or the rest of it.
-    fn received(&mut self, message: Message, incoming: &mut Queued) {
-        let begun = core::mem::take(&mut self.pieces);
-        let message = match message {
-            Message::Binary(rest) => Message::binary([&begun[..], &rest].concat()),
-            Message::Text(rest) => Message::text(
-                String::from_utf8([&begun[..], rest.as_str().as_bytes()].concat()).expect("text"),
-            ),
-            // Control frames come between the pieces.
-            _ => {
-                self.pieces = begun;
-                return;
-            }
-        };
-        self.check(&message, incoming);
-    }
-
-    fn next(&mut self, polls: u8, incoming: &mut Queued) {
-        let next = match &mut self.socket {
-            Socket::Whole(ws) => poll_times(polls, async {
-                ws.next().await.map(|next| next.map(|(event, _)| Message::from(event)))
-            }),
-            Socket::Halves(ws, _) => {
-                poll_times(polls, async { ws.next().await.map(|next| next.map(Message::from)) })
-            }
-            Socket::Gone => unreachable!("only in between"),
-        };
-        self.took(next, incoming);
-    }
-
-    fn recv(&mut self, polls: u8, incoming: &mut Queued) {
-        let next = receiver!(self, ws => poll_times(polls, ws.recv()));
-        self.took(next, incoming);
-    }
-
-    fn took(&mut self, next: Option<Result<Option<Message>, ws_tokio::Error>>, incoming: &mut Queued) {
-        match next {
-            None => {}
-            Some(Ok(Some(message))) => {
-                assert!(!self.over, "{message:?} behind the end");
-                self.received(message, incoming);
-            }
-            Some(Ok(None)) => self.over = true,
-            Some(Err(error)) => {
-                assert!(!self.over, "{error} behind the end");
-                self.over = true;
-            }
-        }
-    }
-
-    fn next_chunk(&mut self, polls: u8, incoming: &mut Queued) {
-        /// A piece, or a message that ends: as text or not.
-        enum Piece {
-            End(bool),
-            Nothing,
-            Part(Vec<u8>),
-        }
-        let piece = |event: Event<'_, Chunk<'_>>, kind: Option<Kind>| match event {
-            Event::Data(Chunk::Data(piece)) => Piece::Part(piece.as_bytes().to_vec()),
-            Event::Data(Chunk::FrameEnd { fin: true }) => Piece::End(kind == Some(Kind::Text)),
-            _ => Piece::Nothing,
-        };
-        let next = match &mut self.socket {
-            Socket::Whole(ws) => poll_times(polls, async {
-                let next = ws.next_chunk().await?;
-                Ok::<_, ws_tokio::Error>(
-                    next.map(|(event, reply)| piece(event, Some(reply.connection().received_kind()))),
-                )
-            }),
-            Socket::Halves(ws, _) => poll_times(polls, async {
-                ws.next_chunk().await.map(|next| next.map(|event| piece(event, None)))
-            }),
-            Socket::Gone => unreachable!("only in between"),
-        };
-        match next {
-            None => {}
-            Some(Ok(Some(Piece::Part(part)))) => self.pieces.extend(part),
-            Some(Ok(Some(Piece::End(text)))) => {
-                let whole = core::mem::take(&mut self.pieces);
-                // Only the whole socket says what kind it is; the numbers in front tell as well.
-                let is_text = text || whole.first().is_some_and(u8::is_ascii_digit);
-                let message = match String::from_utf8(whole) {
-                    Ok(text) if is_text => Message::text(text),
-                    Ok(text) => Message::binary(text.into_bytes()),
-                    Err(_) if text => panic!("text that is none"),
-                    Err(error) => Message::binary(error.into_bytes()),
-                };
-                self.check(&message, incoming);
-            }
-            Some(Ok(Some(Piece::Nothing))) => {}
-            Some(Ok(None) | Err(_)) => self.over = true,
-        }
-    }
-
-    /// The next message as a stream of bytes, read to its end or dropped before.
-    fn next_message(&mut self, polls: u8, len: usize, incoming: &mut Queued) {
-        let read = receiver!(self, ws => {
-            let Some(Ok(Some(mut reader))) = poll_times(polls, ws.next_message()) else {
-                // It may have passed over the rest of a message, or a part of that.
-                (self.skipping, self.tail) = (true, true);
-                self.pieces.clear();
-                return;
-            };
-            let mut bytes = vec![0; len + 200];
-            let mut buf = ReadBuf::new(&mut bytes);
-            let mut ended = false;
-            for _ in 0..=polls {
-                let mut cx = Context::from_waker(Waker::noop());
-                let before = buf.filled().len();
-                if let Poll::Ready(result) = Pin::new(&mut reader).poll_read(&mut cx, &mut buf) {
-                    ended = result.is_ok() && buf.filled().len() == before && buf.remaining() > 0;
-                    if ended || result.is_err() {
-                        break;
-                    }
-                }
-            }
-            let kind = reader.kind();
-            ended.then(|| (kind, buf.filled().to_vec()))
-        });
-        self.skipping = true;
-        self.pieces.clear();
-        match read {
-            Some((Kind::Text, bytes)) => {
-                self.check(&Message::text(String::from_utf8(bytes).expect("text")), incoming);
-            }
-            Some((Kind::Binary, bytes)) => self.check(&Message::binary(bytes), incoming),
-            None => {}
-        }
-    }
-
-    /// An event, and the answer to it while it lies in the buffer.
-    fn echo(&mut self, polls: u8, out: &mut Queued, incoming: &mut Queued) {
-        let Socket::Whole(ws) = &mut self.socket else { return };
-        let echoed = poll_times(polls, ws.next()).map(|next| {
-            next.map(|next| {
-                next.map(|(event, mut reply)| {
-                    let Event::Data(message) = event else { return (Message::from(event), None) };
-                    (Message::from(event), poll_times(polls, reply.send(message)))
-                })
-            })
-        });
-        if let Some(Ok(Some((message, sent)))) = &echoed
-            && self.pieces.is_empty()
-        {
-            // Dropped, it is not queued.
-            if let Some(sent) = sent {
-                out.note(message.clone(), Some(sent));
-            }
-        } else if let Some(Ok(Some((message, Some(Ok(())))))) = &echoed {
-            // Only the rest of a message, which is what was echoed.
-            out.note::<()>(message.clone(), Some(&Ok(())));
-        }
-        self.took(echoed.map(|next| next.map(|next| next.map(|(message, _)| message))), incoming);
-    }
-}
-
-/// From here on both do what they should: one closes, the other receives until there is nothing more.
-async fn finish(options: u8, ends: [End; 2], mut queued: [Queued; 2]) {
-    let closer = usize::from(bit(options, 0));
-    let [mut a, mut b] = ends;
-    a.reunite();
-    b.reunite();
-    let (closing, other) = if closer == 0 { (a, b) } else { (b, a) };
-    let (Socket::Whole(closing_ws), Socket::Whole(other_ws)) = (closing.socket, other.socket) else {
-        unreachable!("reunited");
-    };
-    let mut other = End { socket: Socket::Gone, ..other };
-    let incoming = &mut queued[closer];
-    let (mut closed, mut closed_by_peer) = (false, false);
-    {
-        // Both are dropped with their transports: one that stays and is not used keeps the other waiting.
-        let close = async {
-            let mut ws = closing_ws;
-            if bit(options, 1) {
-                let _ = ws.flush().await;
-            }
-            let _ = ws.close(CloseCode::NORMAL, "").await;
-            closed = ws.connection().is_clean();
-        };
-        let receive = async {
-            let mut ws = other_ws;
-            let mut more = true;
-            while more {
-                let next = ws.recv().await;
-                more = matches!(next, Ok(Some(_)));
-                other.took(Some(next), incoming);
-            }
-            closed_by_peer = ws.connection().is_clean() && ws.connection().is_closed_by_peer();
-        };
-        let (mut close, mut receive) = (pin!(close), pin!(receive));
-        let (mut close_is_done, mut receive_is_done) = (false, false);
-        let both = core::future::poll_fn(|cx| {
-            close_is_done = close_is_done || close.as_mut().poll(cx).is_ready();
-            receive_is_done = receive_is_done || receive.as_mut().poll(cx).is_ready();
-            if close_is_done && receive_is_done { Poll::Ready(()) } else { Poll::Pending }
-        });
-        tokio::time::timeout(Duration::from_secs(1000), both).await.expect("it hangs");
-    }
-    if closed && closed_by_peer && !other.skipping && !other.discarding && !incoming.dropped {
-        assert!(incoming.is_done(), "messages are lost: {incoming:?}");
     }
 }
