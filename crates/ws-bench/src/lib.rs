@@ -6,15 +6,15 @@ pub mod wire;
 
 #[cfg(feature = "peers")]
 pub mod load;
-#[cfg(feature = "peers")]
+#[cfg(any(feature = "peers", feature = "deflate-libraries"))]
 pub mod measure;
 #[cfg(feature = "peers")]
 pub mod memory_io;
-#[cfg(feature = "peers")]
+#[cfg(any(feature = "peers", feature = "deflate-libraries"))]
 pub mod options;
 #[cfg(feature = "peers")]
 pub mod peers;
 #[cfg(feature = "peers")]
 pub mod server;
-#[cfg(feature = "peers")]
+#[cfg(any(feature = "peers", feature = "deflate-libraries"))]
 pub mod table;
