@@ -220,7 +220,6 @@ mod output;
 mod parts;
 mod reply;
 mod sending;
-mod spare;
 mod timeouts;
 mod transport;
 mod turn;

@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::link::Moved;
 use crate::output::Output;
 use crate::reply::Reply;
-use crate::spare;
 use crate::transport::Transport;
 use crate::websocket::{EVENT_BUDGET, WebSocket};
 
@@ -101,7 +100,6 @@ impl<IO: Transport> WebSocket<IO> {
                 self.event_budget -= 1;
                 return Ok(Some(ready));
             }
-            spare::lend(&mut self.rx);
             match self.link.read(&mut self.rx) {
                 Ok(Moved::Bytes(_)) => {}
                 Ok(Moved::Blocked) => break,
@@ -202,7 +200,7 @@ impl<IO: Transport> WebSocket<IO> {
         self.link.end_turn(more);
         if !more {
             // Idle connections hold no memory.
-            spare::give_back(&mut self.rx);
+            self.rx.shrink(0);
             self.output.tx.shrink();
         }
     }

@@ -398,53 +398,14 @@ fn check_output(is_server: bool, written: &[u8], name: &str) {
     }
 }
 
-/// A client that sends one large message of zeros.
-struct Large(io::Chain<io::Cursor<Vec<u8>>, io::Take<io::Repeat>>);
-
-impl Read for Large {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buf)? {
-            0 => Err(ErrorKind::WouldBlock.into()),
-            n => Ok(n),
-        }
-    }
-}
-
-impl Write for Large {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Transport for Large {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What is live without the buffer that the idle connections of a thread share: one that grew too large is not kept.
-fn without_spare() -> isize {
-    let head = vec![0x82, 0xFF, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0];
-    let large = Large(io::Cursor::new(head).chain(io::repeat(0).take(2 << 16)));
-    let mut ws = WebSocket::from_upgraded(large, Role::Server, Config::default(), NOW, &[]);
-    while !matches!(ws.next(NOW), Ok(Some(_))) {}
-    assert!(matches!(ws.next(NOW), Ok(None)));
-    drop(ws);
-    counting::live()
-}
-
 fn every_operation(is_server: bool) {
     let mut cases = 0;
     for way in WAYS {
         for wrong in WRONG {
-            let mut before = without_spare();
+            let mut before = counting::live_without_spare_buffers();
             for at in 0.. {
                 let hit = run(is_server, way, wrong, at);
-                let after = without_spare();
+                let after = counting::live_without_spare_buffers();
                 assert_eq!(after, before, "{way:?}, {wrong:?} at {at}: {} bytes are left", after - before);
                 before = after;
                 cases += 1;

@@ -51,6 +51,8 @@ pub struct MessageReader<'w, R: ReceiveChunks> {
 impl<'w, R: ReceiveChunks> MessageReader<'w, R> {
     /// Waits for a message to begin.
     pub(crate) async fn next(from: &'w mut R) -> Result<Option<Self>, Error> {
+        // What is left of a message that was begun in another way is passed over, also if this is dropped meanwhile.
+        from.skip();
         loop {
             let Some(ready) = poll_fn(|cx| from.poll_chunk(cx)).await? else { return Ok(None) };
             if let Event::Data(Chunk::FrameStart(header)) = from.event(ready)

@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt as _, DuplexStream};
 use tokio::time::{interval, timeout};
 use ws_proto::{CloseCode, Event, Kind};
 use ws_tokio::{Message, WebSocket};
@@ -278,4 +278,16 @@ async fn an_echo_that_is_cancelled_all_the_time_is_still_an_echo() {
         within(client.close(CloseCode::NORMAL, "")).await.unwrap();
         within(serving).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_next_message_given_up_while_the_rest_of_another_is_passed_over_leaves_no_tail_of_that() {
+    let (mut raw, io) = tokio::io::duplex(64);
+    let mut ws = client(io, quiet());
+    raw.write_all(b"\x82\x06ab").await.unwrap();
+    assert!(poll_up_to(1, ws.recv()).await.is_none());
+    raw.write_all(b"cd").await.unwrap();
+    assert!(poll_up_to(1, ws.next_message()).await.is_none());
+    raw.write_all(b"ef\x82\x01x").await.unwrap();
+    assert_eq!(within(ws.recv()).await.unwrap(), Some(Message::binary("x")));
 }

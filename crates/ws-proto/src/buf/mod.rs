@@ -8,5 +8,7 @@ pub(crate) mod queue;
 pub(crate) mod recv;
 mod run;
 pub(crate) mod send;
+#[cfg(feature = "std")]
+mod spare;
 pub(crate) mod storage;
 mod text;

@@ -6,7 +6,8 @@
 /// Memory that a [`RecvBuf`](crate::RecvBuf) or [`SendBuf`](crate::SendBuf) works in.
 ///
 /// Implemented for `[u8; N]` and `&mut [u8]`, which stay as large as they are, and with the feature `alloc` for
-/// `Vec<u8>`, which grows. All of it is initialised memory; a vector's length is its size as storage. The trait is
+/// `Vec<u8>`, which grows; with `std`, one that shrinks to nothing leaves its memory to the next one on the thread that
+/// grows from nothing. All of it is initialised memory; a vector's length is its size as storage. The trait is
 /// sealed: that the same bytes come back each time is what the buffers rely on.
 pub trait Storage: sealed::Sealed {}
 
@@ -88,6 +89,10 @@ impl sealed::Sealed for alloc::vec::Vec<u8> {
     }
 
     fn grow(&mut self, len: usize) {
+        #[cfg(feature = "std")]
+        if self.is_empty() {
+            super::spare::take(self, len);
+        }
         if len > self.len() {
             // Exactly, for the caller already decided how far ahead to grow. Only new memory is zeroed, and only
             // once: what is received later overwrites it.
@@ -97,6 +102,10 @@ impl sealed::Sealed for alloc::vec::Vec<u8> {
     }
 
     fn shrink(&mut self, len: usize) {
+        #[cfg(feature = "std")]
+        if len == 0 {
+            return super::spare::give(core::mem::take(self));
+        }
         self.truncate(len);
         self.shrink_to(len);
     }

@@ -213,7 +213,7 @@ impl Connection {
     pub const fn state(&self) -> State {
         let one = self.close.is_queued() || self.peer_close.is_some();
         let both = self.close.is_sent() && self.peer_close.is_some();
-        if both || self.error.is_some() {
+        if both || self.error.is_some() || self.is_over() {
             State::Closed
         } else if one {
             State::Closing

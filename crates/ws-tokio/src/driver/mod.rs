@@ -88,16 +88,10 @@ impl<IO> Driver<IO> {
     }
 
     /// Lets deadlines that have passed take effect.
-    pub(crate) fn check_deadlines(&mut self, rx: Option<&mut RecvBuf<Vec<u8>>>) {
+    pub(crate) fn check_deadlines(&mut self) {
         let now = self.timer.now();
         if self.conn.poll_timeout().is_some_and(|deadline| deadline <= now) {
             self.conn.handle_timeout(now);
-            // A connection that is woken by nothing but its timer is idle: it gives back what it grew to, and keeps no
-            // more than the room for the next read.
-            self.tx.shrink();
-            if let Some(rx) = rx {
-                rx.shrink(0);
-            }
         }
     }
 
@@ -155,6 +149,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             Poll::Pending if self.write_failed => Ok(0),
             Poll::Pending => {
                 self.read_left = READ_BUDGET;
+                // Idle connections hold no memory.
+                rx.shrink(0);
                 return Poll::Pending;
             }
         };
@@ -211,7 +207,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         loop {
-            self.check_deadlines(Some(rx));
+            self.check_deadlines();
             let had_failed = self.conn.error().is_some();
             // An error is sticky; it is told when the connection is wound up and the peer knows it.
             let ready = receive(&mut self.conn, self.timer.now(), rx).unwrap_or(None);
@@ -254,7 +250,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let waker = self.waiters.register(Half::Send, cx);
         let cx = &mut Context::from_waker(&waker);
         loop {
-            self.check_deadlines(None);
+            self.check_deadlines();
             let now = self.timer.now();
             while let Ok(Some(ready)) = self.conn.poll_receive_control(now, rx) {
                 if let Some(frame) = ready.close_frame(rx) {

@@ -177,6 +177,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
         }
+        // Idle connections hold no memory.
+        self.tx.shrink();
         Poll::Ready(Ok(()))
     }
 
@@ -236,7 +238,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let waker = self.waiters.register(Half::Send, cx);
         let cx = &mut Context::from_waker(&waker);
         loop {
-            self.check_deadlines(None);
+            self.check_deadlines();
             let written = self.poll_write(cx);
             if self.is_failed() {
                 return Poll::Ready(Err(self.take_error().unwrap_or(Error::Send(SendError::Closing))));

@@ -41,9 +41,6 @@ struct End {
     pieces: Vec<u8>,
     /// The next message may be passed over: a reader of one message was dropped, or began in the middle of another.
     skipping: bool,
-    /// Looking for the next message as a stream was given up, perhaps in the middle of one that was being passed over:
-    /// what is left of that may be received as if it were all.
-    tail: bool,
     /// It may be closing, and what arrives be discarded.
     discarding: bool,
     /// Receiving is over.
@@ -93,7 +90,6 @@ async fn operations(mut input: Input<'_>) {
         socket,
         pieces: Vec::new(),
         skipping: false,
-        tail: false,
         discarding: false,
         over: false,
         numbers: 0,
@@ -188,11 +184,8 @@ impl End {
 
     /// A message was received as a whole.
     fn check(&mut self, message: &Message, incoming: &mut Queued) {
-        if self.tail && incoming.is_tail(message) {
-            return;
-        }
         incoming.check(message, self.skipping || self.discarding);
-        (self.skipping, self.tail) = (false, false);
+        self.skipping = false;
     }
 
     fn send_fragment(&mut self, kind: Kind, how: u8, out: &mut Queued) {

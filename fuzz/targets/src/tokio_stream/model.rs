@@ -48,15 +48,6 @@ impl Queued {
         }
     }
 
-    /// Whether this is the end of a message that was queued, and less than that.
-    pub(super) fn is_tail(&self, message: &Message) -> bool {
-        let payload = payload(message);
-        self.messages
-            .iter()
-            .map(|(queued, _)| self::payload(queued))
-            .any(|queued| queued.len() > payload.len() && queued.ends_with(payload))
-    }
-
     /// Whether all that was certainly queued has been reported.
     pub(super) fn is_done(&self) -> bool {
         self.messages[self.next..].iter().all(|(_, fate)| *fate == Fate::Unknown)

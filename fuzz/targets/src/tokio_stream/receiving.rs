@@ -125,7 +125,7 @@ impl End {
         let read = receiver!(self, ws => {
             let Some(Ok(Some(mut reader))) = poll_times(polls, ws.next_message()) else {
                 // It may have passed over the rest of a message, or a part of that.
-                (self.skipping, self.tail) = (true, true);
+                self.skipping = true;
                 self.pieces.clear();
                 return;
             };

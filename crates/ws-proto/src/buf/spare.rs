@@ -1,0 +1,52 @@
+//! Memory that belongs to no connection at the moment, but to the thread.
+//!
+//! Idle connections hold no buffers. To allocate, zero and grow new ones each time something arrives or is sent would cost
+//! more than receiving or sending it; so what one connection is done with is what the next one begins with.
+
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+/// How many buffers a thread keeps: one to receive into and one to send from, for each of a few that are busy at once.
+const MAX: usize = 8;
+/// A larger one, as a large message needs it, is freed instead.
+const MAX_LEN: usize = 128 << 10;
+
+std::thread_local! {
+    static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: [const { Vec::new() }; MAX], len: 0 }) };
+}
+
+/// A stack, so that what is in the caches is used again first.
+struct Spare {
+    buffers: [Vec<u8>; MAX],
+    // INVARIANT: at most MAX
+    len: usize,
+}
+
+/// Puts the memory that was given last into `buffer`, which has none, if `len` bytes are to be in it that it may have.
+pub(super) fn take(buffer: &mut Vec<u8>, len: usize) {
+    if len > MAX_LEN {
+        return;
+    }
+    // Not while the thread ends; then the buffer allocates for itself.
+    let _ = SPARE.try_with(|spare| {
+        let spare = &mut *spare.borrow_mut();
+        if spare.len > 0 {
+            spare.len -= 1;
+            *buffer = core::mem::take(&mut spare.buffers[spare.len]);
+        }
+    });
+}
+
+/// Takes memory that is not needed any more.
+pub(super) fn give(buffer: Vec<u8>) {
+    if buffer.is_empty() || buffer.len() > MAX_LEN {
+        return;
+    }
+    let _ = SPARE.try_with(|spare| {
+        let spare = &mut *spare.borrow_mut();
+        if spare.len < MAX {
+            spare.buffers[spare.len] = buffer;
+            spare.len += 1;
+        }
+    });
+}
