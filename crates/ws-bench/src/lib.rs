@@ -1,4 +1,5 @@
-//! Benchmarks of ws-proto, ws-mio and ws-tokio beside their peers. `README.md` says how they are run and what they showed.
+//! Benchmarks of ws-proto, ws-mio and ws-tokio beside their peers. `README.md` says how they are run and what they
+//! showed.
 
 pub mod case;
 pub mod payload;

@@ -1,5 +1,5 @@
-//! tungstenite: `read`, and `write` with one `flush` a batch. Its buffers have the 128 KiB that it recommends for load, or
-//! the 4 KiB that it recommends otherwise where each read brings one message.
+//! tungstenite: `read`, and `write` with one `flush` a batch. Its buffers have the 128 KiB that it recommends for load,
+//! or the 4 KiB that it recommends otherwise where each read brings one message.
 
 use bytes::Bytes;
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};

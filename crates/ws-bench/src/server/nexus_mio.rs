@@ -1,4 +1,5 @@
-//! nexus-web on the same loop: one read of 64 KiB at a time, messages borrowed, answers encoded where they are written from.
+//! nexus-web on the same loop: one read of 64 KiB at a time, messages borrowed, answers encoded where they are written
+//! from.
 
 use std::io;
 

@@ -29,7 +29,8 @@ impl Session for Raw {
     }
 }
 
-/// The opening handshake, whose request comes in one read: the load generator sends it in one write. Says whether it came.
+/// The opening handshake, whose request comes in one read: the load generator sends it in one write. Says whether it
+/// came.
 pub(super) fn respond(stream: &mut TcpStream, out: &mut Output) -> io::Result<bool> {
     let mut head = [0; 2048];
     let Some(n) = read(stream, &mut head)? else { return Ok(false) };

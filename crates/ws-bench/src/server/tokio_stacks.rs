@@ -1,7 +1,7 @@
 //! The stacks on tokio, on a runtime of one thread, a task a connection.
 //!
-//! Those that have an interface in batches (`Sink`) flush when no further message is there, which is what `forward` does
-//! and what costs them least. Those that take a transport that was upgraded elsewhere get one, without an HTTP library.
+//! Those that have an interface in batches (`Sink`) flush when no further message is there, which is what `forward`
+//! does and what costs them least. Those that take a transport that was upgraded elsewhere get one, without an HTTP library.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

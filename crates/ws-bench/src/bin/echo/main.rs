@@ -52,7 +52,7 @@ fn run(options: Options) -> io::Result<()> {
     let stacks: Vec<_> =
         STACKS.iter().filter(|stack| !stack.peer || options.wants_peer(stack.name)).copied().collect();
     let (rounds, duration) =
-        if options.quick { (3, Duration::from_millis(60)) } else { (5, Duration::from_millis(250)) };
+        if options.quick { (2, Duration::from_millis(60)) } else { (5, Duration::from_millis(250)) };
     let mut servers = stacks
         .iter()
         .map(|stack| Ok((*stack, ServerProcess::start("server", stack)?)))

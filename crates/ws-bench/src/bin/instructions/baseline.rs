@@ -16,8 +16,8 @@ pub(crate) struct Baseline {
 }
 
 impl Conditions {
-    /// Those of this machine. Valgrind shows the program a processor of its own, which has AVX2 if the real one has, and
-    /// never AVX-512; the C library has `memcpy`.
+    /// Those of this machine. Valgrind shows the program a processor of its own, which has AVX2 if the real one has,
+    /// and never AVX-512; the C library has `memcpy`.
     pub(crate) fn here() -> io::Result<Self> {
         let avx2 = fs::read_to_string("/proc/cpuinfo")?.contains(" avx2");
         let pairs = [
