@@ -306,7 +306,7 @@ fn what_a_peer_streams_after_our_close_takes_no_heap() {
     frame.extend([7; 60_000]);
     let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
     let mut rx = RecvBuf::new(Vec::new());
-    server.close(Instant::ZERO, ws_proto::CloseCode::NORMAL, "").unwrap();
+    server.close(Instant::ZERO, CloseCode::NORMAL, "").unwrap();
     let (peak, ()) = peak_of(|| {
         for _ in 0..1000 {
             for piece in frame.chunks(1000) {

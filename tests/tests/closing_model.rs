@@ -307,8 +307,8 @@ proptest! {
             subject.check()?;
             wakeups += 1;
             let waits = may_wait && subject.end.conn.state() == State::Open;
-            prop_assert!(wakeups < 20 || waits, "timers without end");
-            if wakeups == 20 {
+            prop_assert!(wakeups < 50 || waits, "timers without end");
+            if wakeups == 50 {
                 break;
             }
         }

@@ -541,6 +541,7 @@ fn resets_at_any_point_are_one_end_each_and_leave_nothing() {
     let script =
         [REQUEST.to_vec(), masked(TEXT, b"Hello"), masked(BINARY, &[7; 5000]), masked(PING, b"?")].concat();
     let mut before = 0;
+    let slab = |server: &Server| (server.endpoints.capacity() * size_of::<Endpoint<TcpStream>>()) as isize;
     server.errors.reserve(2 * RESETS);
     for round in 1..=2 {
         let script = script.clone();
@@ -557,13 +558,14 @@ fn resets_at_any_point_are_one_end_each_and_leave_nothing() {
         assert!(server.endpoints.is_empty());
         // What has grown in the first round serves in the second.
         if round == 1 {
-            before = live();
+            before = live() - slab(&server);
         }
     }
-    let left = live() - before;
+    let left = live() - slab(&server) - before;
     println!("{left} bytes are left of {RESETS} connections");
-    // How many there were at once may differ, and so may how far the tables of the server have grown.
-    assert!(left <= 64 << 10, "{left} bytes are left");
+    // How many there were at once may differ, and with it the server's table of deadlines; and the one spare buffer of
+    // the thread may have grown to its 128 KiB.
+    assert!(left <= 192 << 10, "{left} bytes are left");
 }
 
 #[test]
