@@ -41,6 +41,9 @@ pub(crate) mod sealed {
         fn reserve(&mut self, bytes: usize) -> Result<(), NoRoom>;
         /// Queues a frame for which room was reserved.
         fn push_frame(&mut self, frame: Frame<'_>);
+        /// Makes `size` bytes of room that is at hand those of a frame that is a whole message, to be written by the
+        /// caller. `None` says no more than that it takes more to queue it, or is too much.
+        fn take_room(&mut self, size: usize) -> Option<&mut [u8]>;
         /// How many bytes may be queued now.
         fn room(&self) -> usize;
         /// Lets `write` encode a frame into `size` bytes, for which room was reserved; it says how many it used, if

@@ -181,6 +181,17 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
         self.messages += usize::from(frame.ends_message);
     }
 
+    #[inline]
+    fn take_room(&mut self, size: usize) -> Option<&mut [u8]> {
+        if self.buffered + size > self.limit {
+            return None;
+        }
+        let room = self.copied.push_at_hand(size)?;
+        self.buffered += size;
+        self.messages += 1;
+        Some(room)
+    }
+
     fn room(&self) -> usize {
         // A limit makes no frame impossible.
         let limit = if self.buffered == 0 { self.limit.max(MAX_HEADER_SIZE + 1) } else { self.limit };

@@ -38,6 +38,15 @@ impl<S: Storage> Run<S> {
         &mut self.storage.bytes_mut()[from..self.end]
     }
 
+    /// The next `len` bytes, to be written, if there is so much spare room.
+    #[inline]
+    pub(super) fn push_at_hand(&mut self, len: usize) -> Option<&mut [u8]> {
+        let end = self.end + len;
+        let room = self.storage.bytes_mut().get_mut(self.end..end)?;
+        self.end = end;
+        Some(room)
+    }
+
     /// Takes back all but the first `len` bytes that wait.
     pub(super) fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len);

@@ -113,6 +113,16 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
         self.messages += usize::from(frame.ends_message);
     }
 
+    #[inline]
+    fn take_room(&mut self, size: usize) -> Option<&mut [u8]> {
+        if self.run.len() + size > self.limit {
+            return None;
+        }
+        let room = self.run.push_at_hand(size)?;
+        self.messages += 1;
+        Some(room)
+    }
+
     fn room(&self) -> usize {
         let waiting = self.run.len();
         // A limit makes no frame impossible.

@@ -9,6 +9,7 @@ use crate::event::{Kind, Message};
 use crate::rsv::Rsv;
 use crate::utf8::is_utf8;
 use crate::wire::header::{EncodedHeader, MAX_CONTROL_PAYLOAD, Opcode};
+use crate::wire::short::ShortHeader;
 
 impl From<NoRoom> for SendError {
     fn from(no_room: NoRoom) -> Self {
@@ -54,8 +55,22 @@ impl Connection {
     /// `Full`, `MessageTooBig`, `MessageInProgress` or `Closing`. Nothing is queued then.
     #[inline]
     pub fn send<O: Outbound>(&mut self, tx: &mut O, message: Message<'_>) -> Result<(), SendError> {
-        self.check_message()?;
         let (kind, bytes) = (message.kind(), message.as_bytes());
+        let is_short = bytes.len() <= ShortHeader::MAX_PAYLOAD && bytes.len() <= self.config.fragment_size;
+        if is_short && self.check_message().is_ok() && !self.compresses(bytes.len()) {
+            let size = ShortHeader::size_for(bytes.len(), self.role.is_client()) + bytes.len();
+            if let Some(out) = tx.take_room(size) {
+                ShortHeader::new(kind.opcode(), bytes.len()).write_frame(self.role.next_key(), bytes, out);
+                return Ok(());
+            }
+        }
+        self.send_other(tx, kind, bytes)
+    }
+
+    /// What is not short, or finds no room at hand. Not inlined, so that the short way stays short.
+    #[inline(never)]
+    fn send_other<O: Outbound>(&mut self, tx: &mut O, kind: Kind, bytes: &[u8]) -> Result<(), SendError> {
+        self.check_message()?;
         if self.compresses(bytes.len()) {
             return self.push_compressed(tx, kind, bytes);
         }

@@ -20,9 +20,9 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 /// The longest control frame on the wire: header, masking key and payload.
 pub(crate) const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;
 
-const FIN: u8 = 0x80;
-const MASKED: u8 = 0x80;
-const LENGTH_16: u8 = 126;
+pub(super) const FIN: u8 = 0x80;
+pub(super) const MASKED: u8 = 0x80;
+pub(super) const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
 /// The opcodes that RFC 6455 defines.

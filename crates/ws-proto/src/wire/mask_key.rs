@@ -5,8 +5,9 @@ use rand_core::{CryptoRng, Rng, SeedableRng};
 
 /// The size of a seed.
 const SEED: usize = 32;
-/// How many keys one run of the cipher yields: with the next seed, what there is in one of its blocks.
-const KEYS: usize = (64 - SEED) / 4;
+/// How many keys one run of the cipher yields, with the next seed: what there is in the four blocks that it makes at once.
+/// Without an allocator they lie in the connection, which one block is enough for.
+const KEYS: usize = (if cfg!(feature = "alloc") { 256 } else { 64 } - SEED) / 4;
 
 /// Where a client takes its masking keys from: a fresh and unpredictable one for every frame.
 ///

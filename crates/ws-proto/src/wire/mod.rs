@@ -3,3 +3,4 @@
 pub(crate) mod header;
 pub(crate) mod mask;
 pub(crate) mod mask_key;
+pub(crate) mod short;

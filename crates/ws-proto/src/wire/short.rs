@@ -1,0 +1,104 @@
+//! Writing a whole message in one frame, as nearly all are sent: the header in one store, the payload in one pass.
+
+use super::header::{FIN, LENGTH_16, MASKED, Opcode};
+use super::mask::Mask;
+
+/// The header of a message of at most 65,535 bytes in one frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortHeader {
+    first: u8,
+    len: u16,
+}
+
+impl ShortHeader {
+    pub(crate) const MAX_PAYLOAD: usize = 0xFFFF;
+
+    /// `len` is at most `MAX_PAYLOAD`.
+    #[inline]
+    pub(crate) const fn new(opcode: Opcode, len: usize) -> Self {
+        Self { first: FIN | opcode as u8, len: len as u16 }
+    }
+
+    /// How long the header is.
+    #[inline]
+    pub(crate) const fn size_for(len: usize, masked: bool) -> usize {
+        (if len <= 125 { 2 } else { 4 }) + if masked { 4 } else { 0 }
+    }
+
+    /// Writes the frame to `out`, which has exactly its size.
+    #[inline]
+    pub(crate) fn write_frame(self, key: Option<[u8; 4]>, payload: &[u8], out: &mut [u8]) {
+        let (first, [high, low]) = (self.first, self.len.to_be_bytes());
+        match key {
+            None if self.len <= 125 => write([first, low], None, payload, out),
+            None => write([first, LENGTH_16, high, low], None, payload, out),
+            Some(key) => {
+                let [a, b, c, d] = key;
+                if self.len <= 125 {
+                    write([first, MASKED | low, a, b, c, d], Some(key), payload, out);
+                } else {
+                    write([first, MASKED | LENGTH_16, high, low, a, b, c, d], Some(key), payload, out);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn write<const N: usize>(header: [u8; N], key: Option<[u8; 4]>, payload: &[u8], out: &mut [u8]) {
+    let Some((head, body)) = out.split_first_chunk_mut() else { return };
+    *head = header;
+    match key {
+        Some(key) => Mask::new(key).copy(payload, body),
+        None => copy(payload, body),
+    }
+}
+
+/// Copies a payload; a small one without a call.
+#[inline(always)]
+fn copy(payload: &[u8], out: &mut [u8]) {
+    match payload.len() {
+        16..=32 => copy_both_ends::<16>(payload, out),
+        8..16 => copy_both_ends::<8>(payload, out),
+        _ => out.copy_from_slice(payload),
+    }
+}
+
+/// Copies the first and the last `N` bytes, which together are all, and may overlap.
+#[inline(always)]
+fn copy_both_ends<const N: usize>(payload: &[u8], out: &mut [u8]) {
+    if let (Some(from), Some(to)) = (payload.first_chunk::<N>(), out.first_chunk_mut()) {
+        *to = *from;
+    }
+    if let (Some(from), Some(to)) = (payload.last_chunk::<N>(), out.last_chunk_mut()) {
+        *to = *from;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rsv::Rsv;
+    use crate::wire::header::EncodedHeader;
+
+    proptest! {
+        #[test]
+        fn section_5_2_a_short_frame_is_what_header_and_mask_make_of_it(
+            payload in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..140),
+                proptest::collection::vec(any::<u8>(), 65_530..=65_535),
+            ],
+            key: Option<[u8; 4]>,
+        ) {
+            let header = EncodedHeader::new(true, Rsv::NONE, Opcode::Text, payload.len(), key);
+            let mut expected = header.as_slice().to_vec();
+            prop_assert_eq!(ShortHeader::size_for(payload.len(), key.is_some()), expected.len());
+            expected.extend(payload.iter().zip(key.unwrap_or_default().iter().cycle()).map(|(byte, key)| byte ^ key));
+            let mut out = std::vec![0xAA; expected.len()];
+            ShortHeader::new(Opcode::Text, payload.len()).write_frame(key, &payload, &mut out);
+            prop_assert_eq!(out, expected);
+        }
+    }
+}
