@@ -54,6 +54,8 @@ pub struct RecvBuf<S> {
     utf8: Utf8Validator,
     parsed: usize,
     filled: usize,
+    /// Up to where the frame that is being received reaches, if all of it fits where it lies.
+    frame_end: usize,
     /// What the last event refers to. Forgotten before any byte moves or changes.
     pub(super) delivered: Delivered,
     /// What came out of compressed messages; nothing before the first of them.
@@ -94,6 +96,7 @@ impl<S: Storage> RecvBuf<S> {
             utf8: Utf8Validator::new(),
             parsed: 0,
             filled: 0,
+            frame_end: 0,
             delivered: Delivered {
                 start: 0,
                 end: 0,
@@ -206,6 +209,7 @@ impl<S: Storage> RecvBuf<S> {
         self.forget_delivered();
         self.parsed = 0;
         self.filled = 0;
+        self.frame_end = 0;
         self.begin_region();
     }
 
@@ -216,6 +220,9 @@ impl<S: Storage> RecvBuf<S> {
             self.reset();
         }
         let len = self.capacity();
+        if self.filled < self.frame_end {
+            return;
+        }
         // Moving is worth while only for a good deal of room; and a fixed buffer near its end has to anyway.
         if len - self.filled < len / 4 || len == self.filled {
             self.compact();
@@ -246,6 +253,7 @@ impl<S: Storage> RecvBuf<S> {
         }
         self.filled = message_len + (self.filled - self.parsed);
         self.parsed = message_len;
+        self.frame_end = 0;
         self.message_start = 0;
         self.message_end = message_len;
     }
@@ -306,6 +314,27 @@ impl<S: Storage> RecvBuf<S> {
         self.message_end = self.parsed;
         self.unchecked = 0;
         self.utf8 = Utf8Validator::new();
+    }
+
+    /// Says that a frame of `len` bytes begins at the first unparsed byte, as the first of a message, so that the rest of
+    /// it can be read to where it will stay. If it would reach beyond the end of the storage, what has arrived of it moves
+    /// down now, as long as that is little.
+    ///
+    /// ```text
+    ///   before  | dead                     | unparsed | spare |
+    ///   after   | unparsed | spare                     |      |
+    ///           └─ len bytes ──────────────────────────┘
+    /// ```
+    #[inline]
+    pub(crate) fn begin_frame(&mut self, len: u64) {
+        let capacity = self.capacity();
+        if len > (capacity - self.parsed) as u64 && self.parsed > 0 {
+            self.forget_delivered();
+            self.compact();
+            self.begin_region();
+        }
+        // Where it fits, the sum does as well.
+        self.frame_end = if len <= (capacity - self.parsed) as u64 { self.parsed + len as usize } else { 0 };
     }
 
     /// Takes the next `n` unparsed bytes into the message and gives them back for unmasking.

@@ -399,6 +399,7 @@ impl Connection {
             incoming.rsv = if compressed { header.rsv.without(Rsv::RSV1) } else { header.rsv };
             incoming.compressed = compressed;
             rx.begin_message();
+            rx.begin_frame(header.len);
         }
         incoming.frame_left = header.len;
         incoming.frame = if header.fin { Frame::Last } else { Frame::Middle };
