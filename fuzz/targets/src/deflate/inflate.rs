@@ -135,6 +135,11 @@ impl Inflater<'_> {
         if left > 0 {
             return Err(Stop::Invalid);
         }
+        if code.symbols.is_empty() {
+            // No symbol can follow. A library may notice that when it has seen as many as there should be, which can be
+            // behind the payload.
+            return Err(Stop::Unfinished);
+        }
         let mut lengths = Vec::new();
         while lengths.len() < literals + distances {
             let (len, times) = match self.symbol(&code)? {

@@ -71,11 +71,3 @@ pub(super) fn bytes(number: usize, len: usize) -> Vec<u8> {
     bytes.resize(4 + len, number as u8);
     bytes
 }
-
-fn payload(message: &Message) -> &[u8] {
-    match message {
-        Message::Binary(bytes) => bytes,
-        Message::Text(text) => text.as_str().as_bytes(),
-        _ => &[],
-    }
-}
