@@ -14,6 +14,14 @@ pub enum Role {
 }
 
 impl Role {
+    /// The other end.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
     /// The name in the tables.
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,6 +40,25 @@ pub enum Reads {
     Cut(usize),
 }
 
+/// Whether a compressor goes on with the window of the message before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ContextTakeover {
+    /// It does, as permessage-deflate has it by default.
+    With,
+    /// Each message is compressed by itself.
+    Without,
+}
+
+impl ContextTakeover {
+    /// The name in the tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::With => "with takeover",
+            Self::Without => "without takeover",
+        }
+    }
+}
+
 /// Messages to be decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeCase {
@@ -45,8 +72,8 @@ pub struct DecodeCase {
     pub fragments: usize,
     /// How they arrive.
     pub reads: Reads,
-    /// Whether they are compressed.
-    pub deflate: bool,
+    /// Whether they are compressed, and how.
+    pub deflate: Option<ContextTakeover>,
 }
 
 /// Messages to be encoded.
@@ -60,8 +87,9 @@ pub struct EncodeCase {
     pub size: usize,
     /// How many are encoded before the output is flushed.
     pub batch: usize,
-    /// Whether they are to be compressed.
-    pub deflate: bool,
+    /// Whether they are to be compressed, and how. If so, the payload is several messages, one behind the other, which
+    /// are encoded in turn: of one alone little would be left behind itself.
+    pub deflate: Option<ContextTakeover>,
 }
 
 /// Decodes the messages that its case is about, again and again.

@@ -6,6 +6,8 @@ pub mod payload;
 pub mod wire;
 
 #[cfg(feature = "peers")]
+pub mod deflate;
+#[cfg(feature = "peers")]
 pub mod load;
 #[cfg(any(feature = "peers", feature = "deflate-libraries"))]
 pub mod measure;

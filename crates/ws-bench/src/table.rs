@@ -45,7 +45,9 @@ pub fn digits(value: f64) -> String {
         v if v >= 10.0 => 1,
         v if v >= 1.0 => 2,
         v if v >= 0.1 => 3,
-        _ => 4,
+        v if v >= 0.01 => 4,
+        v if v >= 0.001 => 5,
+        _ => 6,
     };
     format!("{value:.decimals$}")
 }

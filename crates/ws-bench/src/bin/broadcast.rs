@@ -41,8 +41,7 @@ fn main() -> ExitCode {
             continue;
         }
         eprintln!("{}", size_name(size));
-        let case =
-            EncodeCase { role: Role::Server, content: Content::Binary, size, batch: 1, deflate: false };
+        let case = EncodeCase { role: Role::Server, content: Content::Binary, size, batch: 1, deflate: None };
         let payload = Bytes::from(case.content.payload(size, 7));
         let mut works = vec![one_frame(&payload)];
         let mut columns = vec![None; contenders.len()];

@@ -119,8 +119,7 @@ fn main() -> ExitCode {
     let effort = Effort::new(options.quick);
     let mut tables = Vec::new();
     for level in [1, 6] {
-        let head =
-            ["", ZlibRs::NAME, Zlib::NAME, Miniz::NAME, "sizes", "zlib-rs / best other"];
+        let head = ["", ZlibRs::NAME, Zlib::NAME, Miniz::NAME, "sizes", "zlib-rs / best other"];
         let mut table = Table::new(format!("deflate, level {level}"), head);
         for (deflating, takeover) in [(true, true), (true, false), (false, true), (false, false)] {
             for size in SIZES {
@@ -201,7 +200,12 @@ fn json(len: usize) -> Vec<u8> {
         let status = ["open", "closed", "pending"][number(50, 3) as usize];
         text += &format!(
             "{{\"id\":{},\"user\":\"user{}\",\"price\":{}.{:02},\"status\":\"{status}\",\"ts\":\"2026-11-27T22:{:02}:{:02}Z\"}},",
-            number(40, 1 << 24), number(20, 1000), number(30, 5000), number(12, 100), number(33, 60), number(44, 60)
+            number(40, 1 << 24),
+            number(20, 1000),
+            number(30, 5000),
+            number(12, 100),
+            number(33, 60),
+            number(44, 60)
         );
     }
     text.truncate(len);

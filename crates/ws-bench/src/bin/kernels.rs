@@ -172,7 +172,7 @@ fn alone(kernel: fn(&mut [u8]), content: Content, size: usize) -> Work<'static> 
 
 /// A message a read, so that the payload lies where it was received and never moves.
 fn receiving((role, content): (Role, Content), size: usize) -> Work<'static> {
-    let case = DecodeCase { role, content, size, fragments: 1, reads: Reads::Whole, deflate: false };
+    let case = DecodeCase { role, content, size, fragments: 1, reads: Reads::Whole, deflate: None };
     let (wire, _) = Wire::new(&case);
     let ours = CONTENDERS.iter().find(|contender| contender.name == "ws-proto");
     let Some(mut decoder) = ours.and_then(|contender| (contender.decoder)(&case, wire)) else {

@@ -11,12 +11,12 @@ pub(super) const CONTENDER: Contender = Contender {
     name: "fastwebsockets",
     peer: true,
     decoder: |case, wire| {
-        (!case.deflate).then(|| -> Box<dyn Decode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Decode> {
             Box::new(Decoder(FragmentCollector::new(socket(case.role, MemoryIo::reading(wire)))))
         })
     },
     encoder: |case, payload, output| {
-        (!case.deflate).then(|| -> Box<dyn Encode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Encode> {
             let opcode = if case.content.is_text() { OpCode::Text } else { OpCode::Binary };
             let batch = case.batch;
             Box::new(Encoder {

@@ -14,13 +14,13 @@ pub(super) const CONTENDER: Contender = Contender {
     name: "limit",
     peer: false,
     decoder: |case, wire| {
-        (case.fragments == 1 && !case.deflate).then(|| -> Box<dyn Decode> {
+        (case.fragments == 1 && case.deflate.is_none()).then(|| -> Box<dyn Decode> {
             let buffer = vec![0; 64 * 1024 + case.size + 16];
             Box::new(Decoder { wire, buffer, parsed: 0, filled: 0 })
         })
     },
     encoder: |case, payload, output| {
-        (!case.deflate).then(|| -> Box<dyn Encode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Encode> {
             let keys = (case.role == Role::Client).then(|| Random::new(1));
             let first = if case.content.is_text() { 0x81 } else { 0x82 };
             let buffer = vec![0; case.batch * (payload.len() + 14)];

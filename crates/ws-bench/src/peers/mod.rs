@@ -36,7 +36,7 @@ pub const CONTENDERS: &[Contender] = &[
 ];
 
 /// Larger than any message that is measured.
-const MAX_MESSAGE: usize = 16 << 20;
+pub(crate) const MAX_MESSAGE: usize = 16 << 20;
 
 /// A library, or the limit.
 pub struct Contender {
@@ -48,6 +48,26 @@ pub struct Contender {
     pub decoder: MakeDecoder,
     /// Makes an encoder, if it can do this.
     pub encoder: MakeEncoder,
+}
+
+/// Messages that are encoded in turn, which those that are compressed are.
+struct InTurn<M> {
+    messages: Vec<M>,
+    next: usize,
+}
+
+impl<M> InTurn<M> {
+    fn new(case: &EncodeCase, payload: &Bytes, message: impl FnMut(Bytes) -> M) -> Self {
+        let starts = (0..payload.len()).step_by(case.size);
+        let payloads = starts.map(|start| payload.slice(start..start + case.size));
+        Self { messages: payloads.map(message).collect(), next: 0 }
+    }
+
+    fn next(&mut self) -> &M {
+        let message = &self.messages[self.next];
+        self.next = (self.next + 1) % self.messages.len();
+        message
+    }
 }
 
 /// Makes a decoder of what comes over the wire.

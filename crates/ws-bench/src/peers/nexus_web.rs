@@ -14,7 +14,7 @@ pub(super) const CONTENDER: Contender = Contender {
     name: "nexus-web",
     peer: true,
     decoder: |case, wire| {
-        (!case.deflate).then(|| -> Box<dyn Decode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Decode> {
             let reader = FrameReader::builder()
                 .role(role(case.role))
                 .buffer_capacity(64 * 1024 + case.size)
@@ -26,7 +26,7 @@ pub(super) const CONTENDER: Contender = Contender {
         })
     },
     encoder: |case, payload, output| {
-        (!case.deflate).then(|| -> Box<dyn Encode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Encode> {
             let writer = FrameWriter::new(role(case.role));
             let buffer = vec![0; case.batch * writer.max_encoded_len(payload.len())];
             let (text, batch) = (case.content.is_text(), case.batch);

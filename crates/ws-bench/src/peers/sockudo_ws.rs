@@ -1,34 +1,47 @@
-//! sockudo-ws: its `Protocol`, the layer below its streams, with messages in batches.
+//! sockudo-ws: its `Protocol`, the layer below its streams, with messages in batches; its `CompressedProtocol` for
+//! those that are compressed.
 
 use std::rc::Rc;
 
-use bytes::BytesMut;
-use sockudo_ws::Message;
+use bytes::{Bytes, BytesMut};
 use sockudo_ws::protocol::{Protocol, Role as TheirRole};
+use sockudo_ws::{CompressedProtocol, DeflateConfig, Message};
 
-use super::{Contender, MAX_MESSAGE};
-use crate::case::{Decode, Encode, Output, Role, Tally};
+use super::{Contender, InTurn, MAX_MESSAGE};
+use crate::case::{ContextTakeover, Decode, Encode, Output, Role, Tally};
+use crate::deflate::LEVEL;
 use crate::wire::Wire;
 
 pub(super) const CONTENDER: Contender = Contender {
     name: "sockudo-ws",
     peer: true,
     decoder: |case, wire| {
-        (!case.deflate).then(|| -> Box<dyn Decode> {
-            let buffer = BytesMut::with_capacity(sockudo_ws::RECV_BUFFER_SIZE);
-            let messages = Vec::new();
-            Box::new(Decoder { protocol: protocol(case.role), buffer, messages, taken: 0, wire })
+        Some(if let Some(takeover) = case.deflate {
+            let mut protocol = compressed_protocol(case.role, takeover);
+            decoder(wire, move |buffer, messages| protocol.process_into(buffer, messages).unwrap())
+        } else {
+            let mut protocol = protocol(case.role);
+            decoder(wire, move |buffer, messages| protocol.process_into(buffer, messages).unwrap())
         })
     },
     encoder: |case, payload, output| {
-        (!case.deflate).then(|| -> Box<dyn Encode> {
-            let message = if case.content.is_text() {
+        let (buffer, batch) = (BytesMut::new(), case.batch);
+        let message = |payload: Bytes| {
+            if case.content.is_text() {
                 Message::text(String::from_utf8(payload.into()).unwrap())
             } else {
                 Message::binary(payload)
-            };
-            let (protocol, batch) = (protocol(case.role), case.batch);
-            Box::new(Encoder { protocol, message, buffer: BytesMut::new(), batch, output })
+            }
+        };
+        Some(if let Some(takeover) = case.deflate {
+            let mut protocol = compressed_protocol(case.role, takeover);
+            let mut messages = InTurn::new(case, &payload, message);
+            let encode = move |buffer: &mut _| protocol.encode_message(messages.next(), buffer).unwrap();
+            Box::new(Encoder { encode, buffer, batch, output })
+        } else {
+            let (mut protocol, message) = (protocol(case.role), message(payload));
+            let encode = move |buffer: &mut _| protocol.encode_message(&message, buffer).unwrap();
+            Box::new(Encoder { encode, buffer, batch, output })
         })
     },
 };
@@ -41,15 +54,33 @@ fn protocol(role: Role) -> Protocol {
     Protocol::new(role, MAX_MESSAGE, MAX_MESSAGE)
 }
 
-struct Decoder {
-    protocol: Protocol,
+fn compressed_protocol(role: Role, takeover: ContextTakeover) -> CompressedProtocol {
+    let config = DeflateConfig {
+        server_no_context_takeover: takeover == ContextTakeover::Without,
+        client_no_context_takeover: takeover == ContextTakeover::Without,
+        compression_level: LEVEL.into(),
+        ..DeflateConfig::default()
+    };
+    match role {
+        Role::Client => CompressedProtocol::client(MAX_MESSAGE, MAX_MESSAGE, config),
+        Role::Server => CompressedProtocol::server(MAX_MESSAGE, MAX_MESSAGE, config),
+    }
+}
+
+fn decoder(wire: Wire, process: impl FnMut(&mut BytesMut, &mut Vec<Message>) + 'static) -> Box<dyn Decode> {
+    let buffer = BytesMut::with_capacity(sockudo_ws::RECV_BUFFER_SIZE);
+    Box::new(Decoder { process, buffer, messages: Vec::new(), taken: 0, wire })
+}
+
+struct Decoder<P> {
+    process: P,
     buffer: BytesMut,
     messages: Vec<Message>,
     taken: usize,
     wire: Wire,
 }
 
-impl Decode for Decoder {
+impl<P: FnMut(&mut BytesMut, &mut Vec<Message>)> Decode for Decoder<P> {
     fn decode(&mut self, messages: usize, tally: &mut Tally) {
         let mut left = messages;
         loop {
@@ -74,24 +105,23 @@ impl Decode for Decoder {
             self.buffer.extend_from_slice(next);
             let n = next.len();
             self.wire.advance(n);
-            self.protocol.process_into(&mut self.buffer, &mut self.messages).unwrap();
+            (self.process)(&mut self.buffer, &mut self.messages);
         }
     }
 }
 
-struct Encoder {
-    protocol: Protocol,
-    message: Message,
+struct Encoder<E> {
+    encode: E,
     buffer: BytesMut,
     batch: usize,
     output: Rc<Output>,
 }
 
-impl Encode for Encoder {
+impl<E: FnMut(&mut BytesMut)> Encode for Encoder<E> {
     fn encode(&mut self, messages: usize) {
         for _ in 0..messages / self.batch {
             for _ in 0..self.batch {
-                self.protocol.encode_message(&self.message, &mut self.buffer).unwrap();
+                (self.encode)(&mut self.buffer);
             }
             self.output.take(&self.buffer);
             self.buffer.clear();

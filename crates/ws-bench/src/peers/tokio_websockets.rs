@@ -11,11 +11,11 @@ pub(super) const CONTENDER: Contender = Contender {
     name: "tokio-websockets",
     peer: true,
     decoder: |case, wire| {
-        (!case.deflate)
+        (case.deflate.is_none())
             .then(|| -> Box<dyn Decode> { Box::new(Decoder(socket(case.role, MemoryIo::reading(wire)))) })
     },
     encoder: |case, payload, output| {
-        (!case.deflate).then(|| -> Box<dyn Encode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Encode> {
             let message = if case.content.is_text() {
                 Message::text(String::from_utf8(payload.into()).unwrap())
             } else {

@@ -13,13 +13,13 @@ pub(super) const CONTENDER: Contender = Contender {
     name: "tungstenite",
     peer: true,
     decoder: |case, wire| {
-        (!case.deflate).then(|| -> Box<dyn Decode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Decode> {
             let read_buffer = if case.reads == Reads::Whole { 4 * 1024 } else { 128 * 1024 };
             Box::new(Decoder(socket(case.role, read_buffer, MemoryIo::reading(wire))))
         })
     },
     encoder: |case, payload, output| {
-        (!case.deflate).then(|| -> Box<dyn Encode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Encode> {
             Box::new(Encoder {
                 socket: socket(case.role, 4 * 1024, MemoryIo::writing(output)),
                 message: message(case, payload),

@@ -3,32 +3,35 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use ws_proto::{
-    Config, Connection, Event, Instant, Kind, MaskKeys, Message, Outbound, RecvBuf, SendBuf, SendQueue,
-};
+use ws_proto::{Connection, Event, Instant, Kind, Message, Outbound, RecvBuf, SendBuf, SendQueue};
 use ws_tokio::Utf8Bytes;
 
-use super::{Contender, MAX_MESSAGE};
-use crate::case::{Decode, Encode, EncodeCase, Output, Role, Tally};
+use super::{Contender, InTurn};
+use crate::case::{Decode, Encode, EncodeCase, Output, Tally};
+use crate::deflate::connection;
 use crate::wire::Wire;
 
 pub(super) const CONTENDER: Contender = Contender {
     name: "ws-proto",
     peer: false,
     decoder: |case, wire| {
-        (!case.deflate).then(|| -> Box<dyn Decode> {
-            Box::new(Decoder { connection: connection(case.role), rx: RecvBuf::new(Vec::new()), wire })
-        })
+        Some(Box::new(Decoder {
+            connection: connection(case.role, case.deflate),
+            rx: RecvBuf::new(Vec::new()),
+            wire,
+        }))
     },
     encoder: |case, payload, output| {
-        (!case.deflate).then(|| -> Box<dyn Encode> {
+        let tx = SendBuf::new(Vec::new());
+        Some(if case.deflate.is_some() {
+            let mut payloads = InTurn::new(case, &payload, |payload| Payload::new(case, payload));
+            encoder(case, output, tx, move |connection, tx| {
+                connection.send(tx, payloads.next().as_message()).unwrap();
+            })
+        } else {
             let payload = Payload::new(case, payload);
-            encoder(case, output, SendBuf::new(Vec::new()), move |connection, tx| {
-                let message = match &payload {
-                    Payload::Binary(payload) => Message::Binary(payload),
-                    Payload::Text(payload) => Message::Text(payload.as_ref()),
-                };
-                connection.send(tx, message).unwrap();
+            encoder(case, output, tx, move |connection, tx| {
+                connection.send(tx, payload.as_message()).unwrap();
             })
         })
     },
@@ -40,7 +43,7 @@ pub(super) const OWNED: Contender = Contender {
     peer: false,
     decoder: |_, _| None,
     encoder: |case, payload, output| {
-        (!case.deflate).then(|| -> Box<dyn Encode> {
+        (case.deflate.is_none()).then(|| -> Box<dyn Encode> {
             let payload = Payload::new(case, payload);
             encoder(case, output, SendQueue::<Bytes>::default(), move |connection, tx| {
                 let sent = match &payload {
@@ -55,15 +58,6 @@ pub(super) const OWNED: Contender = Contender {
     },
 };
 
-fn connection(role: Role) -> Connection {
-    let role = match role {
-        Role::Client => ws_proto::Role::Client(MaskKeys::from_seed([7; 32])),
-        Role::Server => ws_proto::Role::Server,
-    };
-    let config = Config::default().max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
-    Connection::new(role, config, Instant::ZERO)
-}
-
 /// As an application holds it.
 enum Payload {
     Binary(Bytes),
@@ -74,6 +68,14 @@ impl Payload {
     fn new(case: &EncodeCase, payload: Bytes) -> Self {
         if case.content.is_text() { Self::Text(payload.try_into().unwrap()) } else { Self::Binary(payload) }
     }
+
+    #[inline]
+    fn as_message(&self) -> Message<'_> {
+        match self {
+            Self::Binary(payload) => Message::Binary(payload),
+            Self::Text(payload) => Message::Text(payload.as_ref()),
+        }
+    }
 }
 
 fn encoder<O: Outbound + 'static>(
@@ -82,7 +84,7 @@ fn encoder<O: Outbound + 'static>(
     tx: O,
     push: impl FnMut(&mut Connection, &mut O) + 'static,
 ) -> Box<dyn Encode> {
-    Box::new(Encoder { connection: connection(case.role), tx, batch: case.batch, output, push })
+    Box::new(Encoder { connection: connection(case.role, case.deflate), tx, batch: case.batch, output, push })
 }
 
 struct Decoder {

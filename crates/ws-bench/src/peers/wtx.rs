@@ -18,7 +18,7 @@ pub(super) const CONTENDER: Contender = Contender {
     name: "wtx",
     peer: true,
     decoder: |case, wire| {
-        if case.deflate {
+        if case.deflate.is_some() {
             return None;
         }
         let (io, buffer) = (MemoryIo::reading(wire), Vector::new());
@@ -28,7 +28,7 @@ pub(super) const CONTENDER: Contender = Contender {
         })
     },
     encoder: |case, payload, output| {
-        if case.deflate {
+        if case.deflate.is_some() {
             return None;
         }
         let opcode = if case.content.is_text() { OpCode::Text } else { OpCode::Binary };

@@ -35,7 +35,7 @@ impl Operation {
             Work::AcceptHandshake => accept_handshakes(repetitions),
             Work::Decode { role, content, size, fragments } => {
                 let reads = Reads::Cut(64 << 10);
-                let case = DecodeCase { role, content, size, fragments, reads, deflate: false };
+                let case = DecodeCase { role, content, size, fragments, reads, deflate: None };
                 let (wire, messages) = Wire::new(&case);
                 assert_eq!(repetitions % messages.len(), 0);
                 receive(role, wire, repetitions, false);
@@ -43,7 +43,7 @@ impl Operation {
             Work::Echo { size } => {
                 let reads = Reads::Cut(64 << 10);
                 let case =
-                    DecodeCase { role: Server, content: Binary, size, fragments: 1, reads, deflate: false };
+                    DecodeCase { role: Server, content: Binary, size, fragments: 1, reads, deflate: None };
                 let (wire, messages) = Wire::new(&case);
                 assert_eq!(repetitions % messages.len(), 0);
                 receive(Server, wire, repetitions, true);

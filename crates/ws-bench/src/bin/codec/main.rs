@@ -1,9 +1,12 @@
 //! Decoding and encoding in memory, beside the peers.
 
+mod deflate;
+
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use ws_bench::case::{DecodeCase, EncodeCase, Output, Reads, Role, Tally};
+use ws_bench::deflate::{LEVEL, WIRE_LEVEL};
 use ws_bench::measure::{Costs, Effort, Work, interleave};
 use ws_bench::options::Options;
 use ws_bench::payload::Content;
@@ -34,11 +37,17 @@ fn main() -> ExitCode {
     for role in [Role::Server, Role::Client] {
         tables.extend(bench.encode(role));
     }
+    for role in [Role::Server, Role::Client] {
+        tables.extend(bench.decode_compressed(role));
+        tables.extend(bench.encode_compressed(role));
+    }
+    tables.extend(bench.compressed_sizes());
     if bench.options.write_table {
         let effort = bench.effort;
         let notes = format!(
             "Million messages a second of CPU time: medians of {} interleaved slices of {} ms. Ratios are medians of the \
-             ratios of the rounds; above 1 we are faster. Measured on {}.",
+             ratios of the rounds; above 1 we are faster. With permessage-deflate, all compress at level {LEVEL}, and \
+             inflate what was compressed at level {WIRE_LEVEL}. Measured on {}.",
             effort.rounds,
             effort.slice.as_millis(),
             machine()
@@ -65,7 +74,7 @@ impl Bench {
         let title = format!("decode as {}, {reads_name}", role.name());
         let cases = SIZES.iter().flat_map(|&size| {
             let contents = [Content::Binary, Content::Text, Content::Unicode];
-            contents.map(|content| DecodeCase { role, content, size, fragments: 1, reads, deflate: false })
+            contents.map(|content| DecodeCase { role, content, size, fragments: 1, reads, deflate: None })
         });
         self.decode_table(&title, cases)
     }
@@ -78,14 +87,14 @@ impl Bench {
                 size,
                 fragments: 8,
                 reads: Reads::Cut(64 << 10),
-                deflate: false,
+                deflate: None,
             })
         });
         self.decode_table("decode as server, 8 fragments a message, reads of 64 KiB", cases)
     }
 
     fn decode_table(&self, title: &str, cases: impl Iterator<Item = DecodeCase>) -> Option<Table> {
-        self.table(title, cases.map(|case| (case.content, case.size, case)), |contender, case| {
+        self.table(title, cases.map(|case| (label(case.content, case.size), case)), |contender, case| {
             let (wire, messages) = Wire::new(case);
             check_decoder(contender, case, wire.clone(), &messages)?;
             let mut decoder = (contender.decoder)(case, wire)?;
@@ -102,11 +111,11 @@ impl Bench {
                 size,
                 // As many as make 16 KiB, at most 16.
                 batch: (16 * 1024 / size).clamp(1, 16),
-                deflate: false,
+                deflate: None,
             })
         });
         let title = format!("encode as {}", role.name());
-        self.table(&title, cases.map(|case| (case.content, case.size, case)), |contender, case| {
+        self.table(&title, cases.map(|case| (label(case.content, case.size), case)), |contender, case| {
             let payload = case.content.payload(case.size, 7);
             check_encoder(contender, case, &payload)?;
             let mut encoder = (contender.encoder)(case, payload.into(), Rc::default())?;
@@ -114,19 +123,20 @@ impl Bench {
         })
     }
 
+    fn contenders(&self) -> Vec<&'static Contender> {
+        let wanted = |contender: &&Contender| !contender.peer || self.options.wants_peer(contender.name);
+        CONTENDERS.iter().filter(wanted).collect()
+    }
+
     fn table<C>(
         &self,
         title: &str,
-        cases: impl Iterator<Item = (Content, usize, C)>,
+        cases: impl Iterator<Item = (String, C)>,
         work: impl Fn(&Contender, &C) -> Option<(Work<'static>, usize)>,
     ) -> Option<Table> {
-        let contenders: Vec<_> = CONTENDERS
-            .iter()
-            .filter(|contender| !contender.peer || self.options.wants_peer(contender.name))
-            .collect();
+        let contenders = self.contenders();
         let mut rows = Vec::new();
-        for (content, size, case) in cases {
-            let label = format!("{} {}", content.name(), size_name(size));
+        for (label, case) in cases {
             if !self.options.wants_row(&format!("{title} {label}")) {
                 continue;
             }
@@ -165,6 +175,10 @@ impl Bench {
         println!("{}", table.to_markdown());
         Some(table)
     }
+}
+
+fn label(content: Content, size: usize) -> String {
+    format!("{} {}", content.name(), size_name(size))
 }
 
 /// Ours to the limit, and to the fastest peer. Ours is the faster of our ways.
