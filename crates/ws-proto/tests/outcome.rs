@@ -47,8 +47,10 @@ impl Server {
     }
 }
 
-/// Who closed, code, and what is clean; then the frames; then the line for logs.
-fn tell(server: &Server) -> (Option<Side>, u16, bool, [Option<(u16, String)>; 2], String) {
+/// Who closed, with which code, and whether it was clean; the frames; the line for logs.
+type Told = (Option<Side>, u16, bool, [Option<(u16, String)>; 2], String);
+
+fn tell(server: &Server) -> Told {
     let outcome = server.ending.outcome(&server.conn);
     let frame =
         |frame: Option<CloseFrame<'_>>| frame.map(|frame| (frame.code.as_u16(), frame.reason.to_owned()));

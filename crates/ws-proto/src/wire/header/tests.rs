@@ -2,9 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-extern crate std;
-use std::vec;
-use std::vec::Vec;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
