@@ -146,6 +146,16 @@ fn section_5_5_control_frames_wait_whatever_their_sizes_are() {
             assert_eq!(server.say(), [pong(vec![1; first]), pong(vec![2; second])]);
         }
     }
+    for size in 0..4 {
+        for count in 1..40 {
+            let mut server = Endpoint::server();
+            for n in 0..count {
+                server.conn.pong(&vec![n; size]).unwrap();
+            }
+            let expected: Vec<_> = (0..count).map(|n| pong(vec![n; size])).collect();
+            assert_eq!(server.say(), expected);
+        }
+    }
 }
 
 // Output.
@@ -239,4 +249,100 @@ fn section_7_2_2_of_7692_the_tail_is_inflated_with_the_rest() {
     let message = || frame(2, &payload).rsv(4);
     server.hear(&[message()]);
     assert_eq!(server.events(), [Seen::binary(b"abc\0\0\xff\xff")]);
+}
+
+/// Bytes that do not compress.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Stored blocks with `bytes`, `size` of them in each, and the empty one's beginning.
+fn stored(bytes: &[u8], size: usize) -> Vec<u8> {
+    let block = |block: &[u8]| {
+        let len = block.len() as u16;
+        [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes(), block].concat()
+    };
+    let mut blocks: Vec<u8> = bytes.chunks(size).flat_map(block).collect();
+    blocks.push(0);
+    blocks
+}
+
+fn compressing(config: Config) -> Endpoint {
+    let mut server = Endpoint::server_with(config);
+    server.conn.enable_deflate(DeflateParams::default(), &DeflateConfig::new().min_size(0));
+    server
+}
+
+#[test]
+fn section_10_4_a_message_that_grew_a_sixteenth_passes_and_each_message_is_counted_anew() {
+    let bytes = noise(100_000);
+    let mut server = compressing(quiet().max_message_size(bytes.len()));
+    // Five bytes more for every 100, which is less than a sixteenth.
+    let message = frame(2, stored(&bytes, 100)).rsv(4);
+    for _ in 0..3 {
+        server.hear(std::slice::from_ref(&message));
+        assert_eq!(server.events(), [Seen::binary(&bytes)]);
+    }
+    // And for every 40, which is more.
+    server.hear(&[frame(2, stored(&bytes, 40)).rsv(4)]);
+    assert_eq!(server.error(), Some(Error::MessageTooBig { limit: 100_000 }));
+}
+
+#[test]
+fn section_6_of_7692_a_message_is_compressed_only_where_that_is_shorter() {
+    let mut compressed = 0;
+    for len in 0..80 {
+        for period in 1..20 {
+            let bytes: Vec<u8> = noise(period).into_iter().cycle().take(len).collect();
+            let mut server = compressing(quiet());
+            server.send_binary(&bytes).unwrap();
+            let [sent] = &server.say()[..] else { panic!("one frame") };
+            if sent.rsv == 4 {
+                assert!(sent.payload.len() < len, "{len} {period}");
+                compressed += 1;
+            } else {
+                assert_eq!(*sent, binary(&bytes));
+            }
+        }
+    }
+    assert!(compressed > 100, "{compressed}");
+}
+
+#[test]
+fn section_6_1_of_7692_pieces_are_held_back_until_they_are_worth_a_fragment() {
+    let mut server = compressing(quiet());
+    server.conn.begin_message(ws_proto::Kind::Text).unwrap();
+    for _ in 0..100 {
+        assert_eq!(
+            server.conn.write_message(&mut server.tx, b"a hundred bytes in the end, of ten thousand"),
+            Ok(43)
+        );
+    }
+    server.conn.finish_message(&mut server.tx).unwrap();
+    let frames = server.say();
+    assert!(frames.len() <= 10, "{} frames: as the codec sees fit, and not one for each piece", frames.len());
+    assert!(frames.iter().map(|frame| frame.payload.len()).sum::<usize>() < 200);
+}
+
+#[test]
+fn what_a_connection_says_about_its_compression_is_true() {
+    let mut server = Endpoint::server();
+    let told = |end: &Endpoint| {
+        (end.conn.deflate_params(), end.conn.is_compressing(), end.conn.received_compressed())
+    };
+    assert_eq!(told(&server), (None, false, false));
+    let params = DeflateParams { server_no_context_takeover: true, ..DeflateParams::default() };
+    server.conn.enable_deflate(params, &DeflateConfig::new());
+    assert_eq!(told(&server), (Some(params), true, false));
+    server.conn.set_compression(false);
+    assert_eq!(told(&server), (Some(params), false, false));
+    server.hear(&[frame(2, stored(b"abc", 3)).rsv(4)]);
+    assert_eq!(told(&server), (Some(params), false, true));
+    server.hear(&[binary("abc")]);
+    assert_eq!(told(&server), (Some(params), false, false));
 }
