@@ -2,10 +2,12 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use ws_proto::deflate::{DeflateConfig, DeflateParams};
 use ws_proto::{
-    Chunk, Config, Error, Event, Message, ProtocolError, Role, SendBuf, SendError, TimeoutReason,
+    Chunk, Config, Error, Event, Message, PreparedMessage, ProtocolError, Role, SendBuf, SendError,
+    SendQueue, TimeoutReason,
 };
 use ws_tests::{Endpoint, Seen, at, binary, client_role, close, cont, frame, frames, ping, pong, text, wire};
 
@@ -345,4 +347,23 @@ fn what_a_connection_says_about_its_compression_is_true() {
     assert_eq!(told(&server), (Some(params), false, true));
     server.hear(&[binary("abc")]);
     assert_eq!(told(&server), (Some(params), false, false));
+}
+
+// The queue of owned payloads.
+
+#[test]
+fn a_large_prepared_message_is_shared_while_it_waits_and_a_small_one_is_copied() {
+    for (len, held) in [(1, 0), (1 << 20, 1)] {
+        let mut server = Endpoint::with(Role::Server, quiet(), Vec::new(), SendQueue::<Arc<[u8]>>::new());
+        let message = PreparedMessage::from_binary(Arc::from(vec![7; len]));
+        assert!(server.tx.is_empty());
+        server.conn.send_prepared(&mut server.tx, &message).unwrap();
+        assert_eq!(Arc::strong_count(message.payload()) - 1, held, "{len}");
+        assert!(!server.tx.is_empty());
+        // What waits is not lost by giving memory back.
+        server.tx.shrink();
+        assert_eq!(server.say(), [binary(vec![7; len])]);
+        assert!(server.tx.is_empty());
+        assert_eq!(Arc::strong_count(message.payload()) - 1, 0);
+    }
 }
