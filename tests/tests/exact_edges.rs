@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ws_proto::deflate::{DeflateConfig, DeflateParams};
 use ws_proto::{
-    Chunk, Config, Error, Event, Message, PreparedMessage, ProtocolError, Role, SendBuf, SendError,
-    SendQueue, TimeoutReason,
+    Chunk, Config, Error, Event, Message, Outbound as _, PreparedMessage, ProtocolError, Role, SendBuf,
+    SendError, SendQueue, TimeoutReason,
 };
 use ws_tests::{Endpoint, Seen, at, binary, client_role, close, cont, frame, frames, ping, pong, text, wire};
 
@@ -360,10 +360,21 @@ fn a_large_prepared_message_is_shared_while_it_waits_and_a_small_one_is_copied()
         server.conn.send_prepared(&mut server.tx, &message).unwrap();
         assert_eq!(Arc::strong_count(message.payload()) - 1, held, "{len}");
         assert!(!server.tx.is_empty());
+        assert_eq!(server.tx.queued_messages(), 1);
         // What waits is not lost by giving memory back.
         server.tx.shrink();
         assert_eq!(server.say(), [binary(vec![7; len])]);
         assert!(server.tx.is_empty());
         assert_eq!(Arc::strong_count(message.payload()) - 1, 0);
     }
+}
+
+#[test]
+fn section_7_2_2_of_7692_a_message_that_stops_inside_a_block_leaves_the_next_one_alone() {
+    let mut server = compressing(quiet());
+    // Of twenty bytes that are announced, three are there, and the four that are appended.
+    let payload = [&[0x00, 20, 0, 0xEB, 0xFF][..], b"abc"].concat();
+    server.hear(&[frame(2, payload).rsv(4), frame(2, stored(b"next", 4)).rsv(4)]);
+    assert_eq!(server.error(), None);
+    assert_eq!(server.events().last(), Some(&Seen::binary("next")));
 }
