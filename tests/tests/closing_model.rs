@@ -245,7 +245,8 @@ impl Subject {
         let both = model.peer.is_some() && !closes.is_empty();
         prop_assert_eq!(conn.is_clean(), both && model.error.is_none());
         let state = match () {
-            () if model.error.is_some() || both => State::Closed,
+            // Without a transport there is nothing more to come, also where one of the Close frames is outstanding.
+            () if model.error.is_some() || both || model.aborted => State::Closed,
             () if model.local.is_some() || model.peer.is_some() => State::Closing,
             () => State::Open,
         };

@@ -10,6 +10,9 @@
 //!  +-+-+-+-+-------+  +-+---------+  +-------------+  +-------------+
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::ProtocolError;
 use crate::rsv::Rsv;
 
