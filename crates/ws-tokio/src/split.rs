@@ -61,6 +61,7 @@ impl<IO> WebSocketReader<IO> {
     /// # Errors
     ///
     /// If they are not halves of the same WebSocket.
+    #[allow(clippy::result_large_err, reason = "both halves come back, and nobody does this often")]
     pub fn reunite(self, writer: WebSocketWriter<IO>) -> Result<WebSocket<IO>, ReuniteError<IO>> {
         if !Arc::ptr_eq(&self.shared, &writer.shared) {
             return Err(ReuniteError(self, writer));

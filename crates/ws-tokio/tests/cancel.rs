@@ -6,9 +6,7 @@
 
 mod support;
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt as _, DuplexStream};
@@ -17,28 +15,10 @@ use ws_proto::{CloseCode, Event, Kind};
 use ws_tokio::{Message, WebSocket};
 
 use support::transport::Choppy;
-use support::{client, close_message, quiet, recv_all, recv_data, server};
+use support::{client, close_message, poll_up_to, quiet, recv_all, recv_data, server};
 
 /// More than any scenario here needs; reached only if something never ends.
 const MANY: usize = 10_000;
-
-/// Polls a future up to `polls` times, each when it was woken, and drops it then. `None` if it was not ready.
-async fn poll_up_to<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|cx| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
 
 type Ends = (WebSocket<Choppy<DuplexStream>>, WebSocket<Choppy<DuplexStream>>);
 

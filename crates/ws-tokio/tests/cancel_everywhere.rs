@@ -7,9 +7,9 @@
 
 mod support;
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,25 +19,7 @@ use ws_proto::{Chunk, CloseCode, Config, Event, Kind, Rsv};
 use ws_tokio::{Error, Message, WebSocket, WebSocketReader, WebSocketWriter};
 
 use support::transport::Choppy;
-use support::{client, close_message, quiet, recv_all, server};
-
-/// Polls a future up to `polls` times, each when it was woken, and drops it then. `None` if it was not ready.
-async fn poll_up_to<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|cx| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
+use support::{client, close_message, poll_up_to, quiet, recv_all, server};
 
 async fn within<F: Future>(what: &str, future: F) -> F::Output {
     timeout(Duration::from_secs(20), future).await.unwrap_or_else(|_| panic!("{what}: hangs"))

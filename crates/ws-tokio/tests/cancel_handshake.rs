@@ -5,9 +5,9 @@
 
 mod support;
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,28 +20,10 @@ use ws_proto::handshake::{AcceptOptions, ClientRequest, HandshakeLimits, Respons
 use ws_tokio::{Error, Message, accept, connect, connect_over, connect_with, receive_request};
 
 use support::transport::Choppy;
-use support::{quiet, recv_all};
+use support::{poll_up_to, quiet, recv_all};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
-/// Polls a future up to `polls` times, each when it was woken, and drops it then. `None` if it was not ready.
-async fn poll_up_to<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|cx| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
 
 async fn within<F: Future>(what: &str, future: F) -> F::Output {
     timeout(Duration::from_secs(20), future).await.unwrap_or_else(|_| panic!("{what}: hangs"))

@@ -5,6 +5,7 @@ mod close;
 mod control;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod incoming;
 #[cfg(feature = "alloc")]
 mod prepared;
 mod recv;
@@ -23,7 +24,7 @@ pub use stream::{Pull, Pulled, Source};
 pub use transmit::{Transmit, TransportAction};
 
 use self::control::{CloseSlot, Outbox};
-use self::recv::Incoming;
+use self::incoming::Incoming;
 use self::stream::Outgoing;
 use self::timer::{Timer, TimerTable};
 #[cfg(not(feature = "deflate"))]

@@ -1,5 +1,6 @@
 //! Receiving: frames in, events out.
 
+use super::incoming::{Fault, Frame};
 use super::whole::Whole;
 use super::{Connection, Timer};
 use crate::buf::recv::{Delivered, RESERVED, RecvBuf};
@@ -19,110 +20,6 @@ pub(super) const BLOCK: usize = 16 << 10;
 pub(super) enum Form {
     Pieces,
     Whole,
-}
-
-/// Which frame of a message is being received.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Frame {
-    None,
-    /// One that others will continue.
-    Middle,
-    Last,
-}
-
-/// What is wrong with the payload of a message; reported again by each call until the connection has failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Fault {
-    #[cfg(feature = "deflate")]
-    Deflate,
-    Utf8,
-}
-
-impl Fault {
-    const fn error(self) -> Error {
-        match self {
-            #[cfg(feature = "deflate")]
-            Self::Deflate => Error::InvalidDeflate,
-            Self::Utf8 => Error::InvalidUtf8,
-        }
-    }
-}
-
-/// What is known of the frame and the message that are being received.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Incoming {
-    /// How much payload of the present data frame is still to come.
-    pub(super) frame_left: u64,
-    /// How many fragments were put together.
-    pub(super) fragments: u32,
-    mask: Mask,
-    /// The data frame that has begun and is not finished.
-    frame: Frame,
-    /// The rest of the message is passed over.
-    pub(super) skipped: bool,
-    /// A message has begun and is not finished.
-    pub(super) in_message: bool,
-    pub(super) text: bool,
-    /// It is text, and not UTF-8; or it cannot be inflated.
-    fault: Option<Fault>,
-    /// It is compressed with permessage-deflate, whose bit is not among the reserved ones then.
-    compressed: bool,
-    /// The reserved bits of the message; if there are any, its payload belongs to an extension.
-    pub(super) rsv: Rsv,
-}
-
-impl Incoming {
-    pub(super) const fn new() -> Self {
-        Self {
-            frame_left: 0,
-            fragments: 0,
-            mask: Mask::new([0; 4]),
-            frame: Frame::None,
-            skipped: false,
-            in_message: false,
-            text: false,
-            fault: None,
-            compressed: false,
-            rsv: Rsv::NONE,
-        }
-    }
-
-    /// The message that is being received is this, and there as a whole.
-    #[inline]
-    pub(super) const fn describe_whole(&mut self, text: bool) {
-        self.text = text;
-        self.rsv = Rsv::NONE;
-        self.compressed = false;
-        self.skipped = false;
-    }
-
-    /// The number of fragments with one more. Saturation is as good as the sum: no limit is as high.
-    const fn with_fragment(&self) -> u32 {
-        if self.in_message { self.fragments.saturating_add(1) } else { 1 }
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(super) fn is_last_frame(&self) -> bool {
-        self.frame == Frame::Last
-    }
-
-    pub(super) fn is_in_frame(&self) -> bool {
-        self.frame != Frame::None
-    }
-
-    pub(super) const fn kind(&self) -> Kind {
-        if self.text { Kind::Text } else { Kind::Binary }
-    }
-
-    /// Whether the message is compressed with permessage-deflate.
-    pub(super) const fn is_compressed(&self) -> bool {
-        cfg!(feature = "deflate") && self.compressed
-    }
-
-    /// Whether the payload is text, and not what an extension made of it.
-    pub(super) const fn is_checked(&self) -> bool {
-        self.text && self.rsv.is_empty()
-    }
 }
 
 /// What comes next in the receive buffer.

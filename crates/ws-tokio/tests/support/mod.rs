@@ -5,7 +5,10 @@
 
 pub(crate) mod transport;
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
@@ -152,4 +155,22 @@ pub(crate) async fn recv_all<IO: AsyncRead + AsyncWrite + Unpin>(
 /// A Close frame as it is received.
 pub(crate) fn close_message(code: u16, reason: &str) -> Message {
     Message::Close(ws_tokio::CloseFrame { code: code.into(), reason: reason.into() })
+}
+
+/// Polls a future up to `polls` times, each when it was woken, and drops it then. `None` if it was not ready.
+pub(crate) async fn poll_up_to<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
