@@ -42,6 +42,9 @@ pub(crate) struct Driver<IO> {
     pub(crate) conn: Connection,
     pub(crate) tx: SendQueue<Bytes>,
     pub(crate) timer: Timer,
+    /// When the transport was last asked for something: what time it is for all that came of that. To ask the clock for
+    /// each message would cost more than the message.
+    now: Instant,
     pub(crate) waiters: Waiters,
     /// A message that a `Sink` took and that found no room yet. Nothing is sent before it.
     pending: Option<Message>,
@@ -71,6 +74,7 @@ impl<IO> Driver<IO> {
             io,
             conn,
             tx: tx.limit(QUEUE_LIMIT),
+            now: timer.now(),
             timer,
             waiters: Waiters::new(),
             pending: None,
@@ -87,12 +91,13 @@ impl<IO> Driver<IO> {
         }
     }
 
-    /// Lets deadlines that have passed take effect.
-    pub(crate) fn check_deadlines(&mut self) {
-        let now = self.timer.now();
-        if self.conn.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            self.conn.handle_timeout(now);
+    /// Lets deadlines that have passed take effect; says whether there were any.
+    fn check_deadlines(&mut self) -> bool {
+        let is_due = self.conn.poll_timeout().is_some_and(|deadline| deadline <= self.now);
+        if is_due {
+            self.conn.handle_timeout(self.now);
         }
+        is_due
     }
 
     /// How it ended; `None` as long as it has not.
@@ -200,17 +205,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         if self.events_left == 0 {
             self.events_left = EVENT_BUDGET;
-            let waker = self.waiters.register(half, cx);
             // What was answered meanwhile need not wait for this task's next turn.
-            let _ = self.poll_write(&mut Context::from_waker(&waker));
+            self.write_early(cx, half);
             let_others(cx);
             return Poll::Pending;
         }
         loop {
-            self.check_deadlines();
             let had_failed = self.conn.error().is_some();
             // An error is sticky; it is told when the connection is wound up and the peer knows it.
-            let ready = receive(&mut self.conn, self.timer.now(), rx).unwrap_or(None);
+            let ready = receive(&mut self.conn, self.now, rx).unwrap_or(None);
             if self.conn.error().is_some() != had_failed {
                 // Whoever waits to send need not wait for the winding up.
                 self.waiters.wake();
@@ -220,17 +223,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                     self.ending.keep_peer(frame, &self.conn);
                 }
                 if self.conn.should_transmit() {
-                    let waker = self.waiters.register(half, cx);
                     // Pongs are waiting in numbers: let them out before they have to replace each other.
-                    let _ = self.poll_write(&mut Context::from_waker(&waker));
+                    self.write_early(cx, half);
                 }
                 self.events_left -= 1;
                 return Poll::Ready(Ok(Some(ready)));
             }
-            let waker = self.waiters.register(half, cx);
-            let cx = &mut Context::from_waker(&waker);
-            // Nothing to answer is left, so this is when the answers go out: together.
+            self.now = self.timer.now();
+            let shared = self.waiters.register(half, cx);
+            let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
+            // Nothing to answer is left, so this is when the answers go out: together. Before deadlines are looked at, so
+            // that no answer comes too late only because the application took its time.
             let _ = self.poll_write(cx);
+            if self.check_deadlines() {
+                let _ = self.poll_write(cx);
+            }
             if self.poll_wind_up(cx).is_ready() {
                 self.finish();
                 *rx = RecvBuf::default();
@@ -247,12 +254,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Writes what is queued, and answers control frames as long as no data is in front of them. Never ready but with
     /// the error that ended the connection.
     pub(crate) fn poll_control(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<Error> {
-        let waker = self.waiters.register(Half::Send, cx);
-        let cx = &mut Context::from_waker(&waker);
+        let shared = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
         loop {
+            self.now = self.timer.now();
             self.check_deadlines();
-            let now = self.timer.now();
-            while let Ok(Some(ready)) = self.conn.poll_receive_control(now, rx) {
+            while let Ok(Some(ready)) = self.conn.poll_receive_control(self.now, rx) {
                 if let Some(frame) = ready.close_frame(rx) {
                     self.ending.keep_peer(frame, &self.conn);
                 }
@@ -270,6 +277,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             }
             ready!(self.timer.poll(cx, self.conn.poll_timeout()));
         }
+    }
+
+    /// Writes what is queued although there are events left.
+    fn write_early(&mut self, cx: &mut Context<'_>, half: Half) {
+        self.now = self.timer.now();
+        let shared = self.waiters.register(half, cx);
+        let _ = self.poll_write(&mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker())));
     }
 
     fn is_failed(&self) -> bool {

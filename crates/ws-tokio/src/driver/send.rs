@@ -144,9 +144,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.write_failed {
             return Poll::Ready(Ok(()));
         }
-        let now = self.timer.now();
         loop {
-            while let Some(mut transmit) = self.conn.poll_transmit(now, &mut self.tx) {
+            while let Some(mut transmit) = self.conn.poll_transmit(self.now, &mut self.tx) {
                 let slices = transmit.slices();
                 let io = Pin::new(&mut self.io);
                 let (written, offered) = if slices.len() > 1 && io.is_write_vectored() {
@@ -235,9 +234,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.done {
             return Poll::Ready(Err(SendError::Closing.into()));
         }
-        let waker = self.waiters.register(Half::Send, cx);
-        let cx = &mut Context::from_waker(&waker);
+        let shared = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
         loop {
+            self.now = self.timer.now();
             self.check_deadlines();
             let written = self.poll_write(cx);
             if self.is_failed() {
