@@ -46,8 +46,8 @@ pub(crate) struct Driver<IO> {
     /// each message would cost more than the message.
     now: Instant,
     pub(crate) waiters: Waiters,
-    /// A message that a `Sink` took and that found no room yet. Nothing is sent before it.
-    pending: Option<Message>,
+    /// A message that a `Sink` took and that found no room yet. Nothing is sent before it. Rare, hence the box.
+    pending: Option<Box<Message>>,
     /// The transport has bytes that it was not yet asked to flush.
     unflushed: bool,
     shut_down: bool,
@@ -193,11 +193,51 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// What everything that receives comes down to: gives an event from the buffer if `receive` finds one; writes
     /// what is queued if not; reads; and serves the deadlines.
+    #[inline]
     pub(crate) fn poll_receive<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
         half: Half,
         rx: &mut RecvBuf<Vec<u8>>,
+        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Poll<Result<Option<R>, Error>> {
+        // Most events are data, and in the buffer already.
+        let may_receive = !self.done && self.events_left > 0;
+        let ready = if may_receive { self.receive(rx, &receive) } else { None };
+        if let Some(ready) = ready
+            && ready.is_data()
+            && !self.conn.should_transmit()
+        {
+            self.events_left -= 1;
+            return Poll::Ready(Ok(Some(ready)));
+        }
+        self.poll_receive_any(cx, half, rx, ready, receive)
+    }
+
+    #[inline]
+    fn receive<R>(
+        &mut self,
+        rx: &mut RecvBuf<Vec<u8>>,
+        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Option<R> {
+        let had_failed = self.conn.error().is_some();
+        // An error is sticky; it is told when the connection is wound up and the peer knows it.
+        let ready = receive(&mut self.conn, self.now, rx).unwrap_or(None);
+        if self.conn.error().is_some() != had_failed {
+            // Whoever waits to send need not wait for the winding up.
+            self.waiters.wake();
+        }
+        ready
+    }
+
+    /// The same for all that may come, with what was received already.
+    #[inline(never)]
+    fn poll_receive_any<R: AnyReady>(
+        &mut self,
+        cx: &mut Context<'_>,
+        half: Half,
+        rx: &mut RecvBuf<Vec<u8>>,
+        mut received: Option<R>,
         receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
     ) -> Poll<Result<Option<R>, Error>> {
         if self.done {
@@ -211,14 +251,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         loop {
-            let had_failed = self.conn.error().is_some();
-            // An error is sticky; it is told when the connection is wound up and the peer knows it.
-            let ready = receive(&mut self.conn, self.now, rx).unwrap_or(None);
-            if self.conn.error().is_some() != had_failed {
-                // Whoever waits to send need not wait for the winding up.
-                self.waiters.wake();
-            }
-            if let Some(ready) = ready {
+            if let Some(ready) = received.take().or_else(|| self.receive(rx, &receive)) {
                 if let Some(frame) = ready.close_frame(rx) {
                     self.ending.keep_peer(frame, &self.conn);
                 }
@@ -300,17 +333,30 @@ fn let_others(cx: &mut Context<'_>) {
 
 /// What receiving gives, whole messages or pieces.
 pub(crate) trait AnyReady: Copy {
+    /// Whether it is no control frame.
+    fn is_data(self) -> bool;
+
     /// The peer's Close frame, if it is that.
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>>;
 }
 
 impl AnyReady for Ready {
+    #[inline]
+    fn is_data(self) -> bool {
+        Self::is_data(&self)
+    }
+
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
         if let Event::Close(frame) = self.event(rx) { Some(frame) } else { None }
     }
 }
 
 impl AnyReady for ReadyChunk {
+    #[inline]
+    fn is_data(self) -> bool {
+        Self::is_data(&self)
+    }
+
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
         if let Event::Close(frame) = self.event(rx) { Some(frame) } else { None }
     }
