@@ -20,15 +20,13 @@ use crate::websocket::WebSocket;
 #[derive(Debug)]
 pub struct Endpoint<IO> {
     stage: Stage<IO>,
-    config: Config,
 }
 
-// The larger variant is what nearly all of them are nearly all of the time.
-#[allow(clippy::large_enum_variant)]
+/// On the heap, for slabs and maps have more entries than connections: up to twice as many.
 #[derive(Debug)]
 enum Stage<IO> {
-    Accepting(Accepting<IO>),
-    Open(WebSocket<IO>),
+    Accepting(Box<(Accepting<IO>, Config)>),
+    Open(Box<WebSocket<IO>>),
 }
 
 /// What happened, and the means to answer it.
@@ -43,13 +41,13 @@ pub enum Step<'a, D = Message<'a>> {
 impl<IO> Endpoint<IO> {
     /// Begins to wait for a client's request on `io`, a non-blocking transport that was just accepted.
     pub fn accept(io: IO, limits: HandshakeLimits, config: Config, now: Instant) -> Self {
-        Self { stage: Stage::Accepting(accept(io, limits, now)), config }
+        Self { stage: Stage::Accepting(Box::new((accept(io, limits, now), config))) }
     }
 
     /// Says that the selector reported `event` for this connection. To be followed by [`next`](Self::next).
     pub fn handle_event(&mut self, event: &event::Event) {
         match &mut self.stage {
-            Stage::Accepting(accepting) => accepting.handle_event(event),
+            Stage::Accepting(accepting) => accepting.0.handle_event(event),
             Stage::Open(websocket) => websocket.handle_event(event),
         }
     }
@@ -57,7 +55,7 @@ impl<IO> Endpoint<IO> {
     /// Says what time it is. To be followed by [`next`](Self::next). Too early or twice does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.stage {
-            Stage::Accepting(accepting) => accepting.handle_timeout(now),
+            Stage::Accepting(accepting) => accepting.0.handle_timeout(now),
             Stage::Open(websocket) => websocket.handle_timeout(now),
         }
     }
@@ -66,7 +64,7 @@ impl<IO> Endpoint<IO> {
     /// last turn could.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Accepting(accepting) => accepting.poll_timeout(),
+            Stage::Accepting(accepting) => accepting.0.poll_timeout(),
             Stage::Open(websocket) => websocket.poll_timeout(),
         }
     }
@@ -74,13 +72,13 @@ impl<IO> Endpoint<IO> {
     /// Whether all is over, and this is to be dropped.
     pub fn is_closed(&self) -> bool {
         match &self.stage {
-            Stage::Accepting(accepting) => accepting.is_closed(),
+            Stage::Accepting(accepting) => accepting.0.is_closed(),
             Stage::Open(websocket) => websocket.is_closed(),
         }
     }
 
     /// The WebSocket, once the request is accepted.
-    pub const fn websocket(&self) -> Option<&WebSocket<IO>> {
+    pub fn websocket(&self) -> Option<&WebSocket<IO>> {
         match &self.stage {
             Stage::Accepting(_) => None,
             Stage::Open(websocket) => Some(websocket),
@@ -88,7 +86,7 @@ impl<IO> Endpoint<IO> {
     }
 
     /// The WebSocket, once the request is accepted: to send, ping or close outside a turn.
-    pub const fn websocket_mut(&mut self) -> Option<&mut WebSocket<IO>> {
+    pub fn websocket_mut(&mut self) -> Option<&mut WebSocket<IO>> {
         match &mut self.stage {
             Stage::Accepting(_) => None,
             Stage::Open(websocket) => Some(websocket),
@@ -103,11 +101,12 @@ impl<IO: Transport> Endpoint<IO> {
     ///
     /// Why the connection failed, once. Serve on until [`is_closed`](Self::is_closed).
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
+    #[inline]
     pub fn next(&mut self, now: Instant) -> Result<Option<Step<'_>>, Error> {
         self.finish_accepting(now);
         match &mut self.stage {
             Stage::Accepting(accepting) => {
-                Ok(accepting.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
+                Ok(accepting.0.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
             }
             Stage::Open(websocket) => {
                 Ok(websocket.next(now)?.map(|(event, reply)| Step::Event(event, reply)))
@@ -124,7 +123,7 @@ impl<IO: Transport> Endpoint<IO> {
         self.finish_accepting(now);
         match &mut self.stage {
             Stage::Accepting(accepting) => {
-                Ok(accepting.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
+                Ok(accepting.0.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
             }
             Stage::Open(websocket) => {
                 Ok(websocket.next_chunk(now)?.map(|(event, reply)| Step::Event(event, reply)))
@@ -132,11 +131,13 @@ impl<IO: Transport> Endpoint<IO> {
         }
     }
 
+    #[inline]
     fn finish_accepting(&mut self, now: Instant) {
         if let Stage::Accepting(accepting) = &mut self.stage
-            && let Some(websocket) = accepting.finish(self.config, now)
+            && let (accepting, config) = &mut **accepting
+            && let Some(websocket) = accepting.finish(*config, now)
         {
-            self.stage = Stage::Open(websocket);
+            self.stage = Stage::Open(Box::new(websocket));
         }
     }
 }
@@ -149,8 +150,8 @@ impl<IO: Source> Endpoint<IO> {
     /// What the selector reports.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.stage {
-            Stage::Accepting(accepting) => accepting.register(registry, token),
-            Stage::Open(websocket) => websocket.register(registry, token),
+            Stage::Accepting(accepting) => accepting.0.register(registry, token),
+            Stage::Open(websocket) => WebSocket::register(websocket, registry, token),
         }
     }
 }

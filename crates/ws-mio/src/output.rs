@@ -60,6 +60,7 @@ impl Output {
         }
     }
 
+    #[inline]
     pub(crate) fn send(&mut self, limit: Limit, message: Message<'_>) -> Result<(), SendError> {
         self.check(limit, message.as_bytes().len())?;
         match &mut self.backlog {
@@ -311,6 +312,7 @@ impl Output {
     ///
     /// What waits for a source does not count, for a slow one must not keep pings and the peer's Close frame from being
     /// received.
+    #[inline]
     pub(crate) fn has_enough(&self) -> bool {
         self.tx.buffered_amount() > ENOUGH_OUTPUT
     }
@@ -325,6 +327,7 @@ impl Output {
     }
 
     /// What counts against the limits.
+    #[inline]
     fn waiting(&self) -> usize {
         self.tx.buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.cost())
     }
@@ -342,11 +345,13 @@ impl Output {
     }
 
     /// Whether a message with so much payload may be queued.
+    #[inline]
     fn check(&self, limit: Limit, payload: usize) -> Result<(), SendError> {
         self.check_not_stopped()?;
         self.check_room(limit, payload)
     }
 
+    #[inline]
     fn check_room(&self, limit: Limit, payload: usize) -> Result<(), SendError> {
         self.check_open()?;
         let waiting = self.waiting();
@@ -358,10 +363,12 @@ impl Output {
         Ok(())
     }
 
+    #[inline]
     fn check_not_stopped(&self) -> Result<(), SendError> {
         if self.sending_stopped { Err(SendError::Closing) } else { self.check_open() }
     }
 
+    #[inline]
     fn check_open(&self) -> Result<(), SendError> {
         if self.connection.state() == State::Open { Ok(()) } else { Err(SendError::Closing) }
     }

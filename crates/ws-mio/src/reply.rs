@@ -20,6 +20,7 @@ pub struct Reply<'ws> {
 }
 
 impl<'ws> Reply<'ws> {
+    #[inline]
     pub(crate) const fn new(output: &'ws mut Output, now: Instant) -> Self {
         Self { output, now, limit: Limit::Lifted }
     }
@@ -30,6 +31,7 @@ impl<'ws> Reply<'ws> {
     ///
     /// `Closing` after a close; `MessageInProgress` inside a fragmented message; `Full` beyond the send limit, but
     /// never for the first message, unless it waits for a source.
+    #[inline]
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         let limit = self.take_limit();
         self.output.send(limit, message)
@@ -152,6 +154,7 @@ impl<'ws> Reply<'ws> {
         self.output.connection.received_kind()
     }
 
+    #[inline]
     fn take_limit(&mut self) -> Limit {
         core::mem::replace(&mut self.limit, Limit::Applies)
     }

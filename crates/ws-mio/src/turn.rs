@@ -11,9 +11,6 @@ use crate::reply::Reply;
 use crate::transport::Transport;
 use crate::websocket::{EVENT_BUDGET, WebSocket};
 
-/// One of the two ways of receiving.
-type Receive<R> = fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>;
-
 impl<IO: Transport> WebSocket<IO> {
     /// The next event and the means to answer it, or `None` if the turn is over.
     ///
@@ -25,12 +22,16 @@ impl<IO: Transport> WebSocket<IO> {
     /// Why the connection failed, once; after that it gives `None`, and is to be served until it
     /// [`is_closed`](Self::is_closed). There is none after a complete closing handshake.
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
+    #[inline]
     pub fn next(&mut self, now: Instant) -> Result<Option<(Event<'_>, Reply<'_>)>, Error> {
         if self.receiving_stopped {
             return self.next_close(now);
         }
         let Some(ready) = self.poll_next(now, Connection::poll_receive)? else { return Ok(None) };
-        Ok(Some(give(ready.event(&self.rx), &mut self.output, now)))
+        if !ready.is_data() {
+            return Ok(Some(give(ready.event(&self.rx), &mut self.output, now)));
+        }
+        Ok(Some((ready.event(&self.rx), Reply::new(&mut self.output, now))))
     }
 
     /// The same as [`next`](Self::next) without putting messages together: a frame begins, as soon as its header has
@@ -79,7 +80,28 @@ impl<IO: Transport> WebSocket<IO> {
         }
     }
 
-    fn poll_next<R>(&mut self, now: Instant, receive: Receive<R>) -> Result<Option<R>, Error> {
+    /// An event that lies in the buffer already, as most do, or the whole turn.
+    #[inline]
+    fn poll_next<R>(
+        &mut self,
+        now: Instant,
+        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Result<Option<R>, Error> {
+        let may_receive =
+            !self.closed && !self.should_transmit() && !self.reading_paused && self.event_budget > 0;
+        if may_receive && let Ok(Some(ready)) = receive(&mut self.output.connection, now, &mut self.rx) {
+            self.event_budget -= 1;
+            return Ok(Some(ready));
+        }
+        self.turn(now, receive)
+    }
+
+    #[inline(never)]
+    fn turn<R>(
+        &mut self,
+        now: Instant,
+        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Result<Option<R>, Error> {
         if self.closed {
             return Ok(None);
         }
@@ -128,6 +150,7 @@ impl<IO: Transport> WebSocket<IO> {
     }
 
     /// Whether not to wait for the end of the turn with writing.
+    #[inline]
     fn should_transmit(&self) -> bool {
         self.output.has_enough() || self.output.connection.should_transmit()
     }

@@ -192,6 +192,14 @@ pub(crate) enum ReadyChunkKind {
 }
 
 impl ReadyChunk {
+    /// Whether the event is application data, and no control frame.
+    pub const fn is_data(&self) -> bool {
+        match self.kind {
+            ReadyChunkKind::FrameEnd { .. } | ReadyChunkKind::FrameStart(_) => true,
+            ReadyChunkKind::Other(ready) => ready.is_data(),
+        }
+    }
+
     /// Borrows the event from `rx`, the buffer that it was received from. See [`Ready::event`].
     #[inline]
     pub fn event<S: Storage>(self, rx: &RecvBuf<S>) -> Event<'_, Chunk<'_>> {

@@ -33,7 +33,12 @@ pub async fn accept<IO>(io: IO, config: Config) -> Result<WebSocket<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    receive_request(io, HandshakeLimits::default()).await?.accept(&AcceptOptions::default(), config).await
+    // On the heap, so that what only the handshake needs is not a part of the caller's task for as long as that lives.
+    Box::pin(async move {
+        let request = receive_request(io, HandshakeLimits::default()).await?;
+        request.accept(&AcceptOptions::default(), config).await
+    })
+    .await
 }
 
 /// Receives the request of a client: an upgrade to WebSocket, or any other HTTP request.

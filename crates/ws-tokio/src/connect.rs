@@ -78,20 +78,24 @@ pub async fn connect_with(
         let message = "wss needs TLS: make the TLS stream yourself and give it to connect_over";
         return Err(io::Error::new(io::ErrorKind::Unsupported, message).into());
     }
-    let pending = Pending::start(request, limits)?;
-    // The deadline of the handshake is the one for the way there as well.
-    let connecting = async {
-        let stream = TcpStream::connect((uri.host(), uri.port())).await?;
-        stream.set_nodelay(true)?;
-        Ok::<_, io::Error>(stream)
-    };
-    let stream = match pending.handshake.poll_timeout() {
-        Some(deadline) => tokio::time::timeout(deadline.as_duration(), connecting)
-            .await
-            .map_err(|_| HandshakeError::Timeout)??,
-        None => connecting.await?,
-    };
-    pending.finish(stream, request, config).await
+    // On the heap, as in `accept`.
+    Box::pin(async move {
+        let pending = Pending::start(request, limits)?;
+        // The deadline of the handshake is the one for the way there as well.
+        let connecting = async {
+            let stream = TcpStream::connect((uri.host(), uri.port())).await?;
+            stream.set_nodelay(true)?;
+            Ok::<_, io::Error>(stream)
+        };
+        let stream = match pending.handshake.poll_timeout() {
+            Some(deadline) => tokio::time::timeout(deadline.as_duration(), connecting)
+                .await
+                .map_err(|_| HandshakeError::Timeout)??,
+            None => connecting.await?,
+        };
+        pending.finish(stream, request, config).await
+    })
+    .await
 }
 
 /// Connects over a transport that is there already: a TLS stream, a tunnel through a proxy, a pipe in memory.
@@ -112,7 +116,7 @@ pub async fn connect_over<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    Pending::start(request, limits)?.finish(io, request, config).await
+    Box::pin(async move { Pending::start(request, limits)?.finish(io, request, config).await }).await
 }
 
 /// A handshake that has begun: the request is queued, and its time runs.

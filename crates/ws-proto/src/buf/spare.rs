@@ -8,11 +8,16 @@ use core::cell::RefCell;
 
 /// How many buffers a thread keeps: one to receive into and one to send from, for each of a few that are busy at once.
 const MAX: usize = 8;
-/// A larger one, as a large message needs it, is freed instead.
+/// A larger one, as a large message needs it, is kept apart, so that it does not come to wait with a few bytes in it.
 const MAX_LEN: usize = 128 << 10;
+/// How much all the larger ones may have together. Fresh memory for a message of 1 MiB costs more, in page faults and
+/// zeroing, than to receive it.
+const MAX_LARGE: usize = 4 << 20;
 
 std::thread_local! {
-    static SPARE: RefCell<Spare> = const { RefCell::new(Spare { buffers: [const { Vec::new() }; MAX], len: 0 }) };
+    static SPARE: RefCell<Spare> = const {
+        RefCell::new(Spare { buffers: [const { Vec::new() }; MAX], len: 0, large: Vec::new(), large_bytes: 0 })
+    };
 }
 
 /// A stack, so that what is in the caches is used again first.
@@ -20,6 +25,9 @@ struct Spare {
     buffers: [Vec<u8>; MAX],
     // INVARIANT: at most MAX
     len: usize,
+    large: Vec<Vec<u8>>,
+    // INVARIANT: the sum of their lengths
+    large_bytes: usize,
 }
 
 /// Puts the memory that was given last into `buffer`, which has none, if `len` bytes are to be in it that it may have.
@@ -37,14 +45,38 @@ pub(super) fn take(buffer: &mut Vec<u8>, len: usize) {
     });
 }
 
+/// Exchanges `buffer` for a larger one that has at least `len` bytes, with the same in it; if there is one, and `len` is
+/// such that a large one is called for.
+pub(super) fn exchange(buffer: &mut Vec<u8>, len: usize) {
+    if len <= MAX_LEN {
+        return;
+    }
+    let larger = SPARE.try_with(|spare| {
+        let spare = &mut *spare.borrow_mut();
+        let index = spare.large.iter().rposition(|large| large.len() >= len)?;
+        let large = spare.large.remove(index);
+        spare.large_bytes -= large.len();
+        Some(large)
+    });
+    if let Ok(Some(mut larger)) = larger {
+        larger[..buffer.len()].copy_from_slice(buffer);
+        give(core::mem::replace(buffer, larger));
+    }
+}
+
 /// Takes memory that is not needed any more.
 pub(super) fn give(buffer: Vec<u8>) {
-    if buffer.is_empty() || buffer.len() > MAX_LEN {
+    if buffer.is_empty() {
         return;
     }
     let _ = SPARE.try_with(|spare| {
         let spare = &mut *spare.borrow_mut();
-        if spare.len < MAX {
+        if buffer.len() > MAX_LEN {
+            if buffer.len() <= MAX_LARGE - spare.large_bytes {
+                spare.large_bytes += buffer.len();
+                spare.large.push(buffer);
+            }
+        } else if spare.len < MAX {
             spare.buffers[spare.len] = buffer;
             spare.len += 1;
         }

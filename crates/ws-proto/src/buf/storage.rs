@@ -93,6 +93,10 @@ impl sealed::Sealed for alloc::vec::Vec<u8> {
         if self.is_empty() {
             super::spare::take(self, len);
         }
+        #[cfg(feature = "std")]
+        if len > self.len() {
+            super::spare::exchange(self, len);
+        }
         if len > self.len() {
             // Exactly, for the caller already decided how far ahead to grow. Only new memory is zeroed, and only
             // once: what is received later overwrites it.

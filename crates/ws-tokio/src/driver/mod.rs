@@ -42,9 +42,12 @@ pub(crate) struct Driver<IO> {
     pub(crate) conn: Connection,
     pub(crate) tx: SendQueue<Bytes>,
     pub(crate) timer: Timer,
+    /// When the transport was last asked for something: what time it is for all that came of that. To ask the clock for
+    /// each message would cost more than the message.
+    now: Instant,
     pub(crate) waiters: Waiters,
-    /// A message that a `Sink` took and that found no room yet. Nothing is sent before it.
-    pending: Option<Message>,
+    /// A message that a `Sink` took and that found no room yet. Nothing is sent before it. Rare, hence the box.
+    pending: Option<Box<Message>>,
     /// The transport has bytes that it was not yet asked to flush.
     unflushed: bool,
     shut_down: bool,
@@ -71,6 +74,7 @@ impl<IO> Driver<IO> {
             io,
             conn,
             tx: tx.limit(QUEUE_LIMIT),
+            now: timer.now(),
             timer,
             waiters: Waiters::new(),
             pending: None,
@@ -87,12 +91,13 @@ impl<IO> Driver<IO> {
         }
     }
 
-    /// Lets deadlines that have passed take effect.
-    pub(crate) fn check_deadlines(&mut self) {
-        let now = self.timer.now();
-        if self.conn.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            self.conn.handle_timeout(now);
+    /// Lets deadlines that have passed take effect; says whether there were any.
+    fn check_deadlines(&mut self) -> bool {
+        let is_due = self.conn.poll_timeout().is_some_and(|deadline| deadline <= self.now);
+        if is_due {
+            self.conn.handle_timeout(self.now);
         }
+        is_due
     }
 
     /// How it ended; `None` as long as it has not.
@@ -188,6 +193,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// What everything that receives comes down to: gives an event from the buffer if `receive` finds one; writes
     /// what is queued if not; reads; and serves the deadlines.
+    #[inline]
     pub(crate) fn poll_receive<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
@@ -195,42 +201,76 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         rx: &mut RecvBuf<Vec<u8>>,
         receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
     ) -> Poll<Result<Option<R>, Error>> {
+        // Most events are data, and in the buffer already.
+        let may_receive = !self.done && self.events_left > 0;
+        let ready = if may_receive { self.receive(rx, &receive) } else { None };
+        if let Some(ready) = ready
+            && ready.is_data()
+            && !self.conn.should_transmit()
+        {
+            self.events_left -= 1;
+            return Poll::Ready(Ok(Some(ready)));
+        }
+        self.poll_receive_any(cx, half, rx, ready, receive)
+    }
+
+    #[inline]
+    fn receive<R>(
+        &mut self,
+        rx: &mut RecvBuf<Vec<u8>>,
+        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Option<R> {
+        let had_failed = self.conn.error().is_some();
+        // An error is sticky; it is told when the connection is wound up and the peer knows it.
+        let ready = receive(&mut self.conn, self.now, rx).unwrap_or(None);
+        if self.conn.error().is_some() != had_failed {
+            // Whoever waits to send need not wait for the winding up.
+            self.waiters.wake();
+        }
+        ready
+    }
+
+    /// The same for all that may come, with what was received already.
+    #[inline(never)]
+    fn poll_receive_any<R: AnyReady>(
+        &mut self,
+        cx: &mut Context<'_>,
+        half: Half,
+        rx: &mut RecvBuf<Vec<u8>>,
+        mut received: Option<R>,
+        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Poll<Result<Option<R>, Error>> {
         if self.done {
             return Poll::Ready(Ok(None));
         }
         if self.events_left == 0 {
             self.events_left = EVENT_BUDGET;
-            let waker = self.waiters.register(half, cx);
             // What was answered meanwhile need not wait for this task's next turn.
-            let _ = self.poll_write(&mut Context::from_waker(&waker));
+            self.write_early(cx, half);
             let_others(cx);
             return Poll::Pending;
         }
         loop {
-            self.check_deadlines();
-            let had_failed = self.conn.error().is_some();
-            // An error is sticky; it is told when the connection is wound up and the peer knows it.
-            let ready = receive(&mut self.conn, self.timer.now(), rx).unwrap_or(None);
-            if self.conn.error().is_some() != had_failed {
-                // Whoever waits to send need not wait for the winding up.
-                self.waiters.wake();
-            }
-            if let Some(ready) = ready {
+            if let Some(ready) = received.take().or_else(|| self.receive(rx, &receive)) {
                 if let Some(frame) = ready.close_frame(rx) {
                     self.ending.keep_peer(frame, &self.conn);
                 }
                 if self.conn.should_transmit() {
-                    let waker = self.waiters.register(half, cx);
                     // Pongs are waiting in numbers: let them out before they have to replace each other.
-                    let _ = self.poll_write(&mut Context::from_waker(&waker));
+                    self.write_early(cx, half);
                 }
                 self.events_left -= 1;
                 return Poll::Ready(Ok(Some(ready)));
             }
-            let waker = self.waiters.register(half, cx);
-            let cx = &mut Context::from_waker(&waker);
-            // Nothing to answer is left, so this is when the answers go out: together.
+            self.now = self.timer.now();
+            let shared = self.waiters.register(half, cx);
+            let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
+            // Nothing to answer is left, so this is when the answers go out: together. Before deadlines are looked at, so
+            // that no answer comes too late only because the application took its time.
             let _ = self.poll_write(cx);
+            if self.check_deadlines() {
+                let _ = self.poll_write(cx);
+            }
             if self.poll_wind_up(cx).is_ready() {
                 self.finish();
                 *rx = RecvBuf::default();
@@ -247,12 +287,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Writes what is queued, and answers control frames as long as no data is in front of them. Never ready but with
     /// the error that ended the connection.
     pub(crate) fn poll_control(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<Error> {
-        let waker = self.waiters.register(Half::Send, cx);
-        let cx = &mut Context::from_waker(&waker);
+        let shared = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
         loop {
+            self.now = self.timer.now();
             self.check_deadlines();
-            let now = self.timer.now();
-            while let Ok(Some(ready)) = self.conn.poll_receive_control(now, rx) {
+            while let Ok(Some(ready)) = self.conn.poll_receive_control(self.now, rx) {
                 if let Some(frame) = ready.close_frame(rx) {
                     self.ending.keep_peer(frame, &self.conn);
                 }
@@ -272,6 +312,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
     }
 
+    /// Writes what is queued although there are events left.
+    fn write_early(&mut self, cx: &mut Context<'_>, half: Half) {
+        self.now = self.timer.now();
+        let shared = self.waiters.register(half, cx);
+        let _ = self.poll_write(&mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker())));
+    }
+
     fn is_failed(&self) -> bool {
         self.told || self.write_failed || self.failure.is_some() || self.conn.error().is_some()
     }
@@ -286,17 +333,30 @@ fn let_others(cx: &mut Context<'_>) {
 
 /// What receiving gives, whole messages or pieces.
 pub(crate) trait AnyReady: Copy {
+    /// Whether it is no control frame.
+    fn is_data(self) -> bool;
+
     /// The peer's Close frame, if it is that.
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>>;
 }
 
 impl AnyReady for Ready {
+    #[inline]
+    fn is_data(self) -> bool {
+        Self::is_data(&self)
+    }
+
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
         if let Event::Close(frame) = self.event(rx) { Some(frame) } else { None }
     }
 }
 
 impl AnyReady for ReadyChunk {
+    #[inline]
+    fn is_data(self) -> bool {
+        Self::is_data(&self)
+    }
+
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
         if let Event::Close(frame) = self.event(rx) { Some(frame) } else { None }
     }

@@ -47,7 +47,7 @@ impl<IO> Driver<IO> {
         }
         match self.queue(message) {
             Err((SendError::Full, message)) => {
-                self.pending = Some(message);
+                self.pending = Some(Box::new(message));
                 Ok(())
             }
             other => other.map_err(|(error, _)| error),
@@ -60,7 +60,7 @@ impl<IO> Driver<IO> {
         if let Some(message) = self.pending.take() {
             self.tx = take(&mut self.tx).limit(usize::MAX);
             // Anything but a full queue means that the connection is closing already.
-            let _ = self.queue(message);
+            let _ = self.queue(*message);
             self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
         }
         self.conn.close(self.timer.now(), code, reason)?;
@@ -110,7 +110,8 @@ impl<IO> Driver<IO> {
 
     /// How many messages were taken and are not yet with the transport.
     pub(crate) fn queued_messages(&self) -> usize {
-        Outbound::queued_messages(&self.tx) + usize::from(self.pending.as_ref().is_some_and(Message::is_data))
+        Outbound::queued_messages(&self.tx)
+            + usize::from(self.pending.as_ref().is_some_and(|message| message.is_data()))
     }
 
     /// How many bytes were taken and are not yet with the transport.
@@ -144,9 +145,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.write_failed {
             return Poll::Ready(Ok(()));
         }
-        let now = self.timer.now();
         loop {
-            while let Some(mut transmit) = self.conn.poll_transmit(now, &mut self.tx) {
+            while let Some(mut transmit) = self.conn.poll_transmit(self.now, &mut self.tx) {
                 let slices = transmit.slices();
                 let io = Pin::new(&mut self.io);
                 let (written, offered) = if slices.len() > 1 && io.is_write_vectored() {
@@ -185,9 +185,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Moves what waits in front of the queue into it, if there is room now; says whether it did.
     fn place_pending(&mut self) -> bool {
         let Some(message) = self.pending.take() else { return false };
-        match self.queue(message) {
+        match self.queue(*message) {
             Err((SendError::Full, message)) => {
-                self.pending = Some(message);
+                self.pending = Some(Box::new(message));
                 false
             }
             // If the connection began to close in between, what it refuses now is lost as what it had queued is.
@@ -208,10 +208,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     /// Queues with `send`, and waits while that finds no room.
+    #[inline]
     pub(crate) async fn send_with(
         &mut self,
         send: impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
     ) -> Result<(), Error> {
+        // Nearly always there is room, and no need to be polled.
+        if self.pending.is_none()
+            && !self.done
+            && let Ok(()) = send(&mut self.conn, &mut self.tx)
+        {
+            return Ok(());
+        }
         poll_fn(|cx| self.poll_send_with(cx, &send)).await
     }
 
@@ -235,9 +243,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.done {
             return Poll::Ready(Err(SendError::Closing.into()));
         }
-        let waker = self.waiters.register(Half::Send, cx);
-        let cx = &mut Context::from_waker(&waker);
+        let shared = self.waiters.register(Half::Send, cx);
+        let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
         loop {
+            self.now = self.timer.now();
             self.check_deadlines();
             let written = self.poll_write(cx);
             if self.is_failed() {
