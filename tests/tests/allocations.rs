@@ -340,3 +340,46 @@ fn everything_is_freed_when_a_connection_fails_or_is_dropped_in_the_middle() {
     });
     assert_eq!(left, 0);
 }
+
+/// Sends a message of `size` bytes, and gives the memory that it waited in back.
+fn send_and_shrink(size: usize) {
+    let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
+    let mut tx = SendBuf::new(Vec::new());
+    server.send(&mut tx, Message::Binary(&vec![7; size])).unwrap();
+    while let Some(mut transmit) = server.poll_transmit(Instant::ZERO, &mut tx) {
+        let n = transmit.slices().iter().map(|slice| slice.len()).sum();
+        transmit.advance(n);
+    }
+    tx.shrink(0);
+}
+
+#[test]
+fn what_one_connection_is_done_with_another_of_the_thread_begins_with() {
+    for size in [1000, 100 << 10, 1 << 20, 2 << 20] {
+        send_and_shrink(size);
+        let before = counting::allocations();
+        send_and_shrink(size);
+        // The payload itself.
+        assert_eq!(counting::allocations() - before, 1, "{size} bytes");
+    }
+}
+
+#[test]
+fn a_thread_keeps_no_more_than_eight_small_buffers_and_4_mib_of_large_ones() {
+    let before = live();
+    let mut buffers: Vec<_> = (0..40_usize)
+        .map(|n| {
+            let mut rx = RecvBuf::new(Vec::new());
+            assert_eq!(rx.extend_from_slice(&vec![7; (1 + n % 20) << 17]), (1 + n % 20) << 17);
+            // As if all of it had been received.
+            let mut server = Connection::new(Role::Server, config(), Instant::ZERO);
+            assert!(server.receive(Instant::ZERO, &mut rx).is_err());
+            rx
+        })
+        .collect();
+    buffers.iter_mut().for_each(|rx| rx.shrink(0));
+    drop(buffers);
+    let kept = (live() - before) as usize;
+    assert!(kept > 1 << 20, "{kept} bytes");
+    assert!(kept <= (4 << 20) + 8 * (128 << 10) + 2048, "{kept} bytes");
+}

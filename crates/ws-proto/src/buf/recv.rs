@@ -171,8 +171,8 @@ impl<S: Storage> RecvBuf<S> {
     /// Gives memory back if the storage can shrink and nothing is kept in it: to `size` bytes, 0 included.
     ///
     /// For a connection that has gone idle. The next [`spare_mut`](Self::spare_mut) makes room again. With `std`, a `Vec` that
-    /// shrinks to nothing is kept by the thread for the next one that grows from nothing, up to eight of at most 128 KiB; so
-    /// that costs next to nothing, and all idle connections together hold no more than that.
+    /// shrinks to nothing is kept by the thread for the next one that grows: up to eight of at most 128 KiB, and larger ones of
+    /// 4 MiB together. So that costs next to nothing, and all idle connections of a thread together hold no more than that.
     pub fn shrink(&mut self, size: usize) {
         if !self.is_empty() {
             return;
