@@ -546,7 +546,7 @@ fn a_pong_goes_out_behind_a_head_of_which_a_part_is_transmitted_from_a_queue_too
     let request = handshake.request(&rx).unwrap();
     let mut queue = ws_proto::SendQueue::<Vec<u8>>::new();
     request.accept(&AcceptOptions::new(), &mut queue).unwrap();
-    let now = ws_proto::Instant::ZERO;
+    let now = Instant::ZERO;
     let mut conn = ws_proto::Connection::new(ws_proto::Role::Server, ws_proto::Config::default(), now);
     conn.send(&mut queue, ws_proto::Message::Text("hi")).unwrap();
     let mut sent = Vec::new();
