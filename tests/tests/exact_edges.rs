@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ws_proto::deflate::{DeflateConfig, DeflateParams};
 use ws_proto::{
     Chunk, Config, Error, Event, Message, Outbound as _, PreparedMessage, ProtocolError, Role, SendBuf,
-    SendError, SendQueue, TimeoutReason,
+    SendError, SendQueue, TimeoutReason, TransportAction,
 };
 use ws_tests::{Endpoint, Seen, at, binary, client_role, close, cont, frame, frames, ping, pong, text, wire};
 
@@ -26,6 +26,29 @@ fn section_10_4_no_fragments_allowed_means_no_messages_whole_ones_included() {
         assert_eq!(end.events(), [Seen::ping("?")]);
         assert_eq!(end.error(), Some(Error::TooManyFragments { limit: 0 }));
     }
+}
+
+#[test]
+fn a_transport_that_claims_more_than_there_is_room_for_fills_the_room_and_no_more() {
+    let mut rx = ws_proto::RecvBuf::new([0; 200]);
+    rx.commit(150);
+    rx.commit(100);
+    assert_eq!(rx.unparsed().len(), 200);
+    rx.commit(usize::MAX);
+    assert_eq!(rx.unparsed().len(), 200);
+}
+
+// Closing.
+
+#[test]
+fn section_5_5_1_a_peer_that_closed_and_is_not_answered_gets_no_close_frame_for_the_timeout() {
+    let config = quiet().automatic_close(false).close_timeout(Duration::from_secs(10));
+    let mut server = Endpoint::server_with(config);
+    server.hear(&[close(1000)]);
+    server.time(at(10));
+    assert_eq!(server.conn.error(), Some(Error::Timeout(TimeoutReason::Close)));
+    assert_eq!(server.say(), []);
+    assert_eq!(server.conn.transport_action(&server.tx), TransportAction::Close);
 }
 
 // Messages that are skipped.

@@ -125,3 +125,57 @@ fn memory_shrinks_to_what_is_asked_and_fixed_memory_stays() {
     assert_eq!(borrowed.capacity(), 200);
     assert_eq!(SendBuf::new([7; 3]).into_storage(), [7; 3]);
 }
+
+#[test]
+fn more_buffers_than_a_thread_keeps_can_give_their_memory_back_and_take_new() {
+    let mut buffers: Vec<_> = (0..20).map(|_| RecvBuf::<Vec<u8>>::default()).collect();
+    for _ in 0..2 {
+        for buffer in &mut buffers {
+            assert_eq!(buffer.extend_from_slice(b"received"), 8);
+        }
+        for buffer in &mut buffers {
+            buffer.shrink(0);
+            assert_eq!(
+                (buffer.unparsed(), buffer.is_empty()),
+                (&b"received"[..], false),
+                "what is kept stays"
+            );
+        }
+        for buffer in &mut buffers {
+            let mut conn =
+                ws_proto::Connection::new(Role::Server, Config::default(), ws_proto::Instant::ZERO);
+            assert!(conn.receive(ws_proto::Instant::ZERO, buffer).is_err());
+            buffer.shrink(0);
+            assert_eq!((buffer.capacity(), buffer.is_empty()), (0, true));
+            buffer.shrink(0);
+        }
+    }
+}
+
+#[test]
+fn to_flush_a_message_that_is_not_compressed_adds_nothing() {
+    let mut end = Endpoint::server();
+    end.conn.begin_message(Kind::Text).unwrap();
+    assert_eq!(end.conn.write_message(&mut end.tx, b"piece"), Ok(5));
+    end.conn.flush_message(&mut end.tx).unwrap();
+    assert_eq!(end.say(), [text("piece").more()]);
+    end.conn.flush_message(&mut end.tx).unwrap();
+    assert_eq!(end.say(), []);
+    end.conn.finish_message(&mut end.tx).unwrap();
+    assert_eq!(end.say(), [ws_tests::cont("")]);
+}
+
+#[test]
+fn more_messages_than_there_are_slices_go_out_in_order_with_the_close_frame_last() {
+    let mut end = Endpoint::with(Role::Server, Config::default(), Vec::new(), SendQueue::<Vec<u8>>::new());
+    let messages: Vec<_> = (0..100).map(|n| vec![n; 5000]).collect();
+    for message in &messages {
+        end.conn.send_owned(&mut end.tx, Kind::Binary, message.clone()).unwrap();
+    }
+    end.close(1000, "").unwrap();
+    let transmit = end.conn.poll_transmit(end.now, &mut end.tx).unwrap();
+    assert_eq!(transmit.slices().iter().count(), ws_proto::MAX_SLICES);
+    let mut expected: Vec<_> = messages.iter().map(binary).collect();
+    expected.push(ws_tests::close(1000));
+    assert!(end.say() == expected);
+}

@@ -538,3 +538,27 @@ fn a_queue_of_owned_payloads_takes_a_head_whole_or_not_at_all() {
     assert_eq!(request.accept(&AcceptOptions::new(), &mut queue), Err(HandshakeError::Full));
     assert_eq!(transmitted(&mut queue), expected);
 }
+
+#[cfg(feature = "alloc")]
+#[test]
+fn a_pong_goes_out_behind_a_head_of_which_a_part_is_transmitted_from_a_queue_too() {
+    let (_, handshake, rx) = server(REQUEST.as_bytes());
+    let request = handshake.request(&rx).unwrap();
+    let mut queue = ws_proto::SendQueue::<Vec<u8>>::new();
+    request.accept(&AcceptOptions::new(), &mut queue).unwrap();
+    let now = Instant::ZERO;
+    let mut conn = ws_proto::Connection::new(ws_proto::Role::Server, ws_proto::Config::default(), now);
+    conn.send(&mut queue, ws_proto::Message::Text("hi")).unwrap();
+    let mut sent = Vec::new();
+    while let Some(mut transmit) = conn.poll_transmit(now, &mut queue) {
+        sent.push(transmit.slices()[0][0]);
+        transmit.advance(1);
+        if sent.len() == 10 {
+            conn.pong(b"").unwrap();
+        }
+    }
+    let mut expected = tx();
+    request.accept(&AcceptOptions::new(), &mut expected).unwrap();
+    let expected = [transmitted(&mut expected).as_bytes(), &[0x8A, 0, 0x81, 2][..], b"hi"].concat();
+    assert!(sent == expected, "{}", String::from_utf8_lossy(&sent));
+}
