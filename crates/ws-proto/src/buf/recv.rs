@@ -221,15 +221,14 @@ impl<S: Storage> RecvBuf<S> {
         }
         let len = self.capacity();
         // A frame that fits where it lies needs no more room.
-        let is_tight = len - self.filled < len / 4 && self.filled >= self.frame_end;
+        let is_tight = |buffer: &Self| len - buffer.filled < len / 4 && buffer.filled >= buffer.frame_end;
         // Moving is worth while only for a good deal of room; and a fixed buffer near its end has to anyway.
-        if is_tight || len == self.filled {
+        if is_tight(self) || len == self.filled {
             self.compact();
         }
-        let is_tight = len - self.filled < len / 4 && self.filled >= self.frame_end;
         let wanted = if len < FIRST_SIZE {
             FIRST_SIZE
-        } else if is_tight || (self.read_filled && len < MAX_READ) {
+        } else if is_tight(self) || (self.read_filled && len < MAX_READ) {
             len.saturating_mul(2)
         } else {
             return;
