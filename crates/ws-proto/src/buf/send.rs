@@ -48,7 +48,7 @@ impl<S: Storage> SendBuf<S> {
     /// Sets how many bytes may wait. A message that would exceed this is `SendError::Full`, unless nothing waits: then
     /// it is taken however large it is, so that a limit never makes a message impossible to send.
     ///
-    /// Default: what the storage holds; 1 MiB for [`SendBuf::default`].
+    /// Default: what the storage holds; 1 MiB for `SendBuf::default`.
     #[must_use]
     pub const fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;

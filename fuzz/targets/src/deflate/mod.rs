@@ -1,7 +1,7 @@
 //! permessage-deflate.
 //!
-//! Input: a byte that says what is done (0: negotiation, see [`negotiation`]; 1: compressed messages are received, 2:
-//! sent and received, see [`codec`]), then what that needs.
+//! Input: a byte that says what is done (0: negotiation, see `negotiation.rs`; 1: compressed messages are received, 2:
+//! sent and received, see `codec.rs`), then what that needs.
 
 mod codec;
 mod inflate;

@@ -4,7 +4,7 @@
 //! Input: two option bytes (first: 0 and 1, 2 and 3: the output of the client and of the server, 0 without a limit, 1
 //! of 400 bytes, else a queue with a limit; 4: messages are cut into fragments of 7 bytes; 5: no automatic pong; 6: no
 //! automatic close; 7: idle timeout. second: 0 to 1: who closes in the end, 0 both; 2: no keepalive; 3: no write stall
-//! timeout; 4 to 7: how much moves at once in the end). Then operations: see [`Pair::step`].
+//! timeout; 4 to 7: how much moves at once in the end). Then operations: see `Pair::step`.
 
 mod end;
 mod transport;

@@ -2,7 +2,7 @@
 //! none arrives twice or in another order, and nothing hangs.
 //!
 //! Input: an option byte (0 and 1: who closes in the end; 2: large pipe and messages; 3 to 7: how much a transport
-//! moves at once); two bytes that say when the two transports wait; then operations: see [`End::step`].
+//! moves at once); two bytes that say when the two transports wait; then operations: see `End::step`.
 
 mod finish;
 mod model;

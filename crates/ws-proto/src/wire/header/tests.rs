@@ -55,6 +55,8 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
+
     /// RFC 6455 section 5.2. Nothing takes the short way that the long one does not find to be a whole message, and all
     /// that is one does, so that the short way is the one that is taken.
     #[test]
