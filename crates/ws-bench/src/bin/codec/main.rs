@@ -98,7 +98,8 @@ impl Bench {
         self.table(title, cases.map(|case| (label(case.content, case.size), case)), |contender, case| {
             let (wire, messages) = Wire::new(case);
             check_decoder(contender, case, wire.clone(), &messages)?;
-            let does_less = contender.peer && case.content.is_text() && !refuses(contender, case, wire.spoiled());
+            let does_less =
+                contender.peer && case.content.is_text() && !refuses(contender, case, wire.spoiled());
             let mut decoder = (contender.decoder)(case, wire)?;
             let mut tally = Tally::default();
             Some(Contest { does_less, ..Contest::new(1, move |units| decoder.decode(units, &mut tally)) })
