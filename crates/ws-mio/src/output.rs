@@ -9,6 +9,7 @@ use ws_proto::{
 use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
 use crate::error::Error;
 use crate::flow::{Flow, WaterMarks};
+use crate::lent::{Lent, Sending};
 
 /// How much the application may queue, unless it says otherwise.
 const SEND_LIMIT: usize = 1 << 20;
@@ -20,7 +21,7 @@ const ENOUGH_OUTPUT: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) connection: Connection,
-    pub(crate) tx: SendQueue<Bytes>,
+    pub(crate) tx: Lent<Sending>,
     pub(crate) send_limit: usize,
     /// Rarely there. Messages that are sent meanwhile wait in it.
     backlog: Option<Box<Backlog>>,
@@ -45,7 +46,7 @@ pub(crate) enum Limit {
 }
 
 impl Output {
-    pub(crate) const fn new(connection: Connection, tx: SendQueue<Bytes>) -> Self {
+    pub(crate) const fn new(connection: Connection, tx: Lent<Sending>) -> Self {
         Self {
             connection,
             tx,
@@ -60,11 +61,24 @@ impl Output {
         }
     }
 
+    /// Queues something. The queue is there only if there is something in it.
+    #[inline]
+    fn queue<R, E>(
+        &mut self,
+        queue: impl FnOnce(&mut Connection, &mut SendQueue<Bytes>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let result = queue(&mut self.connection, self.tx.queue_mut());
+        if result.is_err() {
+            self.tx.give_back();
+        }
+        result
+    }
+
     #[inline]
     pub(crate) fn send(&mut self, limit: Limit, message: Message<'_>) -> Result<(), SendError> {
         self.check(limit, message.as_bytes().len())?;
         match &mut self.backlog {
-            None => self.connection.send(&mut self.tx, message)?,
+            None => return self.queue(|connection, tx| connection.send(tx, message)),
             Some(backlog) => {
                 let payload = Bytes::copy_from_slice(message.as_bytes());
                 backlog.push_message(Rsv::NONE, message.kind(), payload);
@@ -82,7 +96,7 @@ impl Output {
     ) -> Result<(), SendError> {
         self.check(limit, payload.len())?;
         match &mut self.backlog {
-            None => self.connection.send_with_rsv(&mut self.tx, rsv, kind, payload)?,
+            None => return self.queue(|connection, tx| connection.send_with_rsv(tx, rsv, kind, payload)),
             Some(backlog) => {
                 check_rsv(&self.connection, rsv)?;
                 backlog.push_message(rsv, kind, Bytes::copy_from_slice(payload));
@@ -101,7 +115,7 @@ impl Output {
             return Err((error, payload));
         }
         match &mut self.backlog {
-            None => self.connection.send_owned(&mut self.tx, kind, payload)?,
+            None => return self.queue(|connection, tx| connection.send_owned(tx, kind, payload)),
             Some(_) if kind == Kind::Text && core::str::from_utf8(&payload).is_err() => {
                 return Err((SendError::InvalidUtf8, payload));
             }
@@ -117,7 +131,7 @@ impl Output {
     ) -> Result<(), SendError> {
         self.check(limit, message.payload().len())?;
         match &mut self.backlog {
-            None => self.connection.send_prepared(&mut self.tx, message)?,
+            None => return self.queue(|connection, tx| connection.send_prepared(tx, message)),
             Some(backlog) => {
                 backlog.push_message(Rsv::NONE, message.kind(), message.payload().clone());
             }
@@ -137,7 +151,7 @@ impl Output {
             self.check_not_stopped()?;
         }
         self.check_room(limit, bytes.len())?;
-        self.connection.send_fragment(&mut self.tx, kind, bytes, fin)
+        self.queue(|connection, tx| connection.send_fragment(tx, kind, bytes, fin))
     }
 
     pub(crate) fn begin_message(&mut self, rsv: Rsv, kind: Kind) -> Result<(), SendError> {
@@ -152,17 +166,17 @@ impl Output {
         if n == 0 && !bytes.is_empty() {
             return Err(SendError::Full);
         }
-        self.connection.write_message(&mut self.tx, &bytes[..n])
+        self.queue(|connection, tx| connection.write_message(tx, &bytes[..n]))
     }
 
     pub(crate) fn flush_message(&mut self) -> Result<(), SendError> {
         self.check_pushed()?;
-        self.connection.flush_message(&mut self.tx)
+        self.queue(|connection, tx| connection.flush_message(tx))
     }
 
     pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {
         self.check_pushed()?;
-        self.connection.finish_message(&mut self.tx)
+        self.queue(|connection, tx| connection.finish_message(tx))
     }
 
     pub(crate) fn abort_message(&mut self, now: Instant) {
@@ -197,11 +211,14 @@ impl Output {
 
     /// Asks sources, as far as the output has room. Says whether they may have more.
     pub(crate) fn pump(&mut self, now: Instant) -> bool {
+        if self.backlog.is_none() {
+            return false;
+        }
         if self.connection.state() != State::Open {
             self.release_backlog();
         }
         let Some(backlog) = &mut self.backlog else { return false };
-        let pumped = backlog.pump(now, &mut self.connection, &mut self.tx, &mut self.pull_budget);
+        let pumped = backlog.pump(now, &mut self.connection, self.tx.queue_mut(), &mut self.pull_budget);
         if backlog.is_empty() {
             self.backlog = None;
         }
@@ -218,7 +235,7 @@ impl Output {
     /// The turn is over. Once nothing more can be sent, nothing is kept for it.
     pub(crate) fn end_turn(&mut self) {
         self.pull_budget = PULL_BUDGET;
-        if self.connection.state() != State::Open {
+        if self.backlog.is_some() && self.connection.state() != State::Open {
             self.release_backlog();
         }
     }
@@ -246,7 +263,7 @@ impl Output {
         {
             self.observe();
             self.lost_data = true;
-            backlog.give_up_sources(now, &mut self.connection, &mut self.tx);
+            backlog.give_up_sources(now, &mut self.connection, self.tx.queue_mut());
         }
         self.connection.close(now, code, reason)?;
         self.ending.keep_local(code, reason);
@@ -257,7 +274,7 @@ impl Output {
         self.observe();
         let result = self.connection.close_now(now, code, reason);
         if self.connection.state() != State::Open {
-            self.lost_data |= self.tx.queued_messages() > 0;
+            self.lost_data |= self.tx.queue().queued_messages() > 0;
             self.release_backlog();
         }
         if result.is_ok() {
@@ -275,7 +292,15 @@ impl Output {
     }
 
     /// What waits is about to become less, or was so: no crossing of the water marks is missed.
+    #[inline]
     pub(crate) fn observe(&mut self) {
+        if self.marks.is_some() {
+            self.observe_marks();
+        }
+    }
+
+    #[cold]
+    fn observe_marks(&mut self) {
         let amount = self.buffered_amount();
         if let Some(marks) = &mut self.marks {
             marks.observe(amount);
@@ -295,17 +320,24 @@ impl Output {
     /// Before transmitting: lets the connection drop what is not to go out any more.
     pub(crate) fn settle(&mut self, now: Instant) {
         self.observe();
-        let before = self.tx.queued_messages();
-        let _ = self.connection.poll_transmit(now, &mut self.tx);
-        self.lost_data |= self.tx.queued_messages() < before;
+        if let Some(sending) = self.tx.get_mut() {
+            sending.note_peak();
+        }
+        // While it is open, it drops nothing.
+        if self.connection.state() != State::Open {
+            let before = self.tx.queue().queued_messages();
+            let _ = self.connection.poll_transmit(now, self.tx.queue_mut());
+            self.lost_data |= self.tx.queue().queued_messages() < before;
+        }
     }
 
     pub(crate) fn buffered_amount(&self) -> usize {
-        self.tx.buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.buffered_amount())
+        self.tx.queue().buffered_amount()
+            + self.backlog.as_ref().map_or(0, |backlog| backlog.buffered_amount())
     }
 
     pub(crate) fn queued_messages(&self) -> usize {
-        self.tx.queued_messages() + self.backlog.as_ref().map_or(0, |backlog| backlog.len())
+        self.tx.queue().queued_messages() + self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
 
     /// Whether nothing more is to be received before the transport takes output.
@@ -314,22 +346,22 @@ impl Output {
     /// received.
     #[inline]
     pub(crate) fn has_enough(&self) -> bool {
-        self.tx.buffered_amount() > ENOUGH_OUTPUT
+        self.tx.queue().buffered_amount() > ENOUGH_OUTPUT
     }
 
     pub(crate) fn wants_transmit(&self) -> bool {
-        self.connection.wants_transmit(&self.tx)
+        self.connection.wants_transmit(self.tx.queue())
             || self.backlog.as_ref().is_some_and(|backlog| backlog.wants_transmit())
     }
 
     pub(crate) fn is_drained(&self) -> bool {
-        !self.connection.wants_transmit(&self.tx) && self.backlog.is_none()
+        !self.connection.wants_transmit(self.tx.queue()) && self.backlog.is_none()
     }
 
     /// What counts against the limits.
     #[inline]
     fn waiting(&self) -> usize {
-        self.tx.buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.cost())
+        self.tx.queue().buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.cost())
     }
 
     /// How much payload the next piece of a message may have.

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use ws_proto::{Chunk, Connection, Event, Instant, ReadyChunk, RecvBuf, TransportAction};
+use ws_proto::{Chunk, Connection, Event, Instant, Ready, ReadyChunk, TransportAction};
 
 use crate::error::Error;
+use crate::lent::Received;
 use crate::link::Moved;
 use crate::output::Output;
 use crate::reply::Reply;
@@ -27,11 +28,17 @@ impl<IO: Transport> WebSocket<IO> {
         if self.receiving_stopped {
             return self.next_close(now);
         }
-        let Some(ready) = self.poll_next(now, Connection::poll_receive)? else { return Ok(None) };
+        let ready = match self.receive_at_hand(now, Connection::poll_receive) {
+            Some(ready) => ready,
+            None => match self.turn(now, Connection::poll_receive)? {
+                Some(ready) => ready,
+                None => return Ok(None),
+            },
+        };
         if !ready.is_data() {
-            return Ok(Some(give(ready.event(&self.rx), &mut self.output, now)));
+            self.note_control(ready);
         }
-        Ok(Some((ready.event(&self.rx), Reply::new(&mut self.output, now))))
+        Ok(Some((ready.event(self.rx.needed()), Reply::new(&mut self.output, now))))
     }
 
     /// The same as [`next`](Self::next) without putting messages together: a frame begins, as soon as its header has
@@ -67,40 +74,57 @@ impl<IO: Transport> WebSocket<IO> {
         if self.receiving_stopped {
             return self.next_close(now);
         }
-        let Some(ready) = self.poll_next(now, Connection::poll_receive_chunk)? else { return Ok(None) };
-        Ok(Some(give(ready.event(&self.rx), &mut self.output, now)))
+        let ready = match self.receive_at_hand(now, Connection::poll_receive_chunk) {
+            Some(ready) => ready,
+            None => match self.turn(now, Connection::poll_receive_chunk)? {
+                Some(ready) => ready,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(give(ready.event(self.rx.needed()), &mut self.output, now)))
     }
 
     /// The one event that is still wanted when receiving was stopped.
     fn next_close<D>(&mut self, now: Instant) -> Result<Option<(Event<'_, D>, Reply<'_>)>, Error> {
-        let Some(ready) = self.poll_next(now, receive_close)? else { return Ok(None) };
-        match ready.event(&self.rx) {
+        let Some(ready) = self.turn(now, receive_close)? else { return Ok(None) };
+        match ready.event(self.rx.needed()) {
             Event::Close(frame) => Ok(Some(give(Event::Close(frame), &mut self.output, now))),
             _ => Ok(None),
         }
     }
 
-    /// An event that lies in the buffer already, as most do, or the whole turn.
+    /// What the application need not know of a control frame, and others have to.
+    #[cold]
+    #[inline(never)]
+    fn note_control(&mut self, ready: Ready) {
+        if let Event::Close(frame) = ready.event(self.rx.needed()) {
+            self.output.ending.keep_peer(frame, &self.output.connection);
+        }
+    }
+
+    /// An event that lies in the buffer already, as most do.
     #[inline]
-    fn poll_next<R>(
+    fn receive_at_hand<R>(
         &mut self,
         now: Instant,
-        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
-    ) -> Result<Option<R>, Error> {
+        receive: impl FnOnce(&mut Connection, Instant, &mut Received) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Option<R> {
         let may_receive =
             !self.closed && !self.should_transmit() && !self.reading_paused && self.event_budget > 0;
-        if may_receive && let Ok(Some(ready)) = receive(&mut self.output.connection, now, &mut self.rx) {
-            self.event_budget -= 1;
-            return Ok(Some(ready));
+        if !may_receive {
+            return None;
         }
-        self.turn(now, receive)
+        // An error is given by the turn.
+        let ready = receive(&mut self.output.connection, now, self.rx.get_mut()?).ok()??;
+        self.event_budget -= 1;
+        Some(ready)
     }
 
     #[inline(never)]
     fn turn<R>(
         &mut self,
         now: Instant,
-        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+        receive: impl Fn(&mut Connection, Instant, &mut Received) -> Result<Option<R>, ws_proto::Error>,
     ) -> Result<Option<R>, Error> {
         if self.closed {
             return Ok(None);
@@ -118,11 +142,11 @@ impl<IO: Transport> WebSocket<IO> {
                 break;
             }
             // An error is given below, when the Close frame is on its way. What still arrives is drained.
-            if let Ok(Some(ready)) = receive(&mut self.output.connection, now, &mut self.rx) {
+            if let Ok(Some(ready)) = receive(&mut self.output.connection, now, self.rx.needed()) {
                 self.event_budget -= 1;
                 return Ok(Some(ready));
             }
-            match self.link.read(&mut self.rx) {
+            match self.link.read(self.rx.needed()) {
                 Ok(Moved::Bytes(_)) => {}
                 Ok(Moved::Blocked) => break,
                 Ok(Moved::Later) => {
@@ -164,7 +188,9 @@ impl<IO: Transport> WebSocket<IO> {
         let mut more = false;
         'transport: loop {
             let sources_have_more = self.output.pump(now);
-            while let Some(mut transmit) = self.output.connection.poll_transmit(now, &mut self.output.tx) {
+            while let Some(mut transmit) =
+                self.output.connection.poll_transmit(now, self.output.tx.queue_mut())
+            {
                 match self.link.write(&transmit.slices()) {
                     Ok(Moved::Bytes(n)) => transmit.advance(n),
                     Ok(Moved::Later) => return true,
@@ -198,7 +224,7 @@ impl<IO: Transport> WebSocket<IO> {
         if self.failure.is_some() && !more {
             self.closed = true;
         }
-        match self.output.connection.transport_action(&self.output.tx) {
+        match self.output.connection.transport_action(self.output.tx.queue()) {
             TransportAction::Keep => {}
             TransportAction::ShutdownWrite => {
                 if !self.link.is_unflushed()
@@ -223,8 +249,8 @@ impl<IO: Transport> WebSocket<IO> {
         self.link.end_turn(more);
         if !more {
             // Idle connections hold no memory.
-            self.rx.shrink(0);
-            self.output.tx.shrink();
+            self.rx.give_back();
+            self.output.tx.give_back();
         }
     }
 
@@ -279,7 +305,7 @@ fn give<'a, D>(event: Event<'a, D>, output: &'a mut Output, now: Instant) -> (Ev
 fn receive_close(
     connection: &mut Connection,
     now: Instant,
-    rx: &mut RecvBuf<Vec<u8>>,
+    rx: &mut Received,
 ) -> Result<Option<ReadyChunk>, ws_proto::Error> {
     while let Some(ready) = connection.poll_receive_chunk(now, rx)? {
         if matches!(ready.event(rx), Event::Close(_)) {

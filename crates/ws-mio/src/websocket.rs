@@ -2,14 +2,14 @@
 
 use std::io;
 
-use bytes::Bytes;
 use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
 #[cfg(feature = "deflate")]
 use ws_proto::deflate::{DeflateConfig, DeflateParams};
-use ws_proto::{CloseCode, Config, Connection, Instant, Kind, RecvBuf, Role, Rsv, SendQueue, State};
+use ws_proto::{CloseCode, Config, Connection, Instant, Kind, Role, Rsv, State};
 
 use crate::Outcome;
+use crate::lent::{Lent, Received, Sending};
 use crate::link::Link;
 use crate::output::Output;
 
@@ -48,7 +48,7 @@ pub(crate) const EVENT_BUDGET: u16 = 1024;
 pub struct WebSocket<IO> {
     pub(crate) link: Link<IO>,
     pub(crate) output: Output,
-    pub(crate) rx: RecvBuf<Vec<u8>>,
+    pub(crate) rx: Lent<Received>,
     /// The transport failed; reported as soon as what it had delivered before is.
     pub(crate) failure: Option<io::Error>,
     pub(crate) event_budget: u16,
@@ -67,16 +67,18 @@ impl<IO> WebSocket<IO> {
     /// `leftover` is what was already read of the stream behind the handshake; none of it may be lost. The transport is
     /// non-blocking, and may be registered already.
     pub fn from_upgraded(io: IO, role: Role, config: Config, now: Instant, leftover: &[u8]) -> Self {
-        let mut rx = RecvBuf::default();
-        rx.extend_from_slice(leftover);
-        Self::new(Link::new(io), rx, SendQueue::new().limit(usize::MAX), role, config, now)
+        let mut rx = Lent::none();
+        if !leftover.is_empty() {
+            Lent::<Received>::needed(&mut rx).extend_from_slice(leftover);
+        }
+        Self::new(Link::new(io), rx, Lent::none(), role, config, now)
     }
 
     /// Bytes may wait in the buffers for which no event is to come: the first turn is due.
     pub(crate) fn new(
         mut link: Link<IO>,
-        rx: RecvBuf<Vec<u8>>,
-        tx: SendQueue<Bytes>,
+        rx: Lent<Received>,
+        tx: Lent<Sending>,
         role: Role,
         config: Config,
         now: Instant,
