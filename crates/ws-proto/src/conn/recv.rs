@@ -53,6 +53,7 @@ impl Connection {
     ) -> Result<Option<Event<'b>>, Error> {
         let whole = match self.take_whole_message(now, rx) {
             Whole::Message(ready) => return Ok(Some(Event::Data(ready.message(rx)))),
+            Whole::Nothing => return Ok(None),
             other => other,
         };
         self.receive_other_event(now, rx, whole)
@@ -71,6 +72,7 @@ impl Connection {
     ) -> Result<Option<Ready>, Error> {
         match self.take_whole_message(now, rx) {
             Whole::Message(ready) => Ok(Some(ready)),
+            Whole::Nothing => Ok(None),
             other => self.receive_other(now, rx, other),
         }
     }
@@ -96,6 +98,7 @@ impl Connection {
     ) -> Result<Option<Ready>, Error> {
         match whole {
             Whole::Message(ready) => Ok(Some(ready)),
+            Whole::Nothing => Ok(None),
             Whole::Invalid => self.receive_with(now, rx, |_, _, _| Err(Error::InvalidUtf8)),
             Whole::Other => self.receive_with(now, rx, Self::next_event),
         }
@@ -302,7 +305,7 @@ impl Connection {
         incoming.frame = if header.fin { Frame::Last } else { Frame::Middle };
         incoming.mask = Mask::new(header.masking_key.unwrap_or_default());
         incoming.in_message = true;
-        self.whole_below = 0;
+        self.short_ways.receive_below = 0;
         self.note_data(now);
     }
 
@@ -421,7 +424,7 @@ impl Connection {
         incoming.frame = Frame::None;
         if fin {
             incoming.in_message = false;
-            self.update_whole_below();
+            self.update_short_ways();
             let complete = if self.incoming.is_compressed() {
                 self.end_compressed_message(rx)
             } else {

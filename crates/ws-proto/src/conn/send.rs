@@ -55,14 +55,35 @@ impl Connection {
     /// `Full`, `MessageTooBig`, `MessageInProgress` or `Closing`. Nothing is queued then.
     #[inline]
     pub fn send<O: Outbound>(&mut self, tx: &mut O, message: Message<'_>) -> Result<(), SendError> {
+        debug_assert_eq!(self.short_ways, self.short_ways_now());
         let (kind, bytes) = (message.kind(), message.as_bytes());
-        let is_short = bytes.len() <= ShortHeader::MAX_PAYLOAD && bytes.len() <= self.config.fragment_size;
-        if is_short && self.check_message().is_ok() && !self.compresses(bytes.len()) {
-            let size = ShortHeader::size_for(bytes.len(), self.role.is_client()) + bytes.len();
-            if let Some(out) = tx.take_room(size) {
-                ShortHeader::new(kind.opcode(), bytes.len()).write_frame(self.role.next_key(), bytes, out);
+        if bytes.len() < usize::from(self.short_ways.send_below) {
+            let header = ShortHeader::new(kind.opcode(), bytes.len());
+            if self.role.is_client() {
+                return self.send_short_masked(tx, kind, header, bytes);
+            }
+            if let Some(out) = tx.take_room(header.size(false) + bytes.len()) {
+                header.write_frame(bytes, out);
                 return Ok(());
             }
+        }
+        self.send_other(tx, kind, bytes)
+    }
+
+    /// The short way of a client. Not inlined, as there is more to it.
+    #[inline(never)]
+    fn send_short_masked<O: Outbound>(
+        &mut self,
+        tx: &mut O,
+        kind: Kind,
+        header: ShortHeader,
+        bytes: &[u8],
+    ) -> Result<(), SendError> {
+        if let Some(out) = tx.take_room(header.size(true) + bytes.len())
+            && let Some(key) = self.role.next_key()
+        {
+            header.write_masked_frame(key, bytes, out);
+            return Ok(());
         }
         self.send_other(tx, kind, bytes)
     }
