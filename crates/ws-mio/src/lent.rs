@@ -86,7 +86,7 @@ impl<B: Buffer> Lent<B> {
     }
 
     /// Gives the buffer back if nothing is in it.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn give_back(&mut self) {
         if self.0.as_ref().is_some_and(|buffer| buffer.is_empty())
             && let Some(mut buffer) = self.0.take()
@@ -103,6 +103,8 @@ fn new<B: Buffer>() -> Box<B> {
     Box::new(B::new())
 }
 
+// Once a turn and not once an event, which is why it is not inlined.
+#[inline(never)]
 fn lend<B: Buffer>() -> Box<B> {
     B::with_spare(Spare::take).flatten().unwrap_or_else(new)
 }

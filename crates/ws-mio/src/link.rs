@@ -9,13 +9,13 @@ use ws_proto::{RecvBuf, Slices, Storage};
 use crate::transport::Transport;
 
 /// How many bytes are read in one turn at most, so that one busy connection does not keep the others waiting.
-const READ_BUDGET: u32 = 256 << 10;
+const READ_BUDGET: u32 = 512 << 10;
 /// How many bytes are written in one turn at most.
 const WRITE_BUDGET: u32 = 1 << 20;
 /// How many bytes one read is offered at most.
 const MAX_READ: usize = 128 << 10;
 /// What a read or write counts at least, so that a transport that moves single bytes does not escape the budgets.
-const MIN_COST: u32 = 1 << 10;
+const MIN_COST: u32 = 2 << 10;
 
 /// What came of trying to read or write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, Connection, Ending, Instant, Kind, Message, Outbound as _, PreparedMessage, Rsv, SendError,
-    SendQueue, Source, State,
+    CloseCode, CloseFrame, Connection, Ending, Instant, Kind, Message, Outbound as _, PreparedMessage, Rsv,
+    SendError, SendQueue, Source, State,
 };
 
 use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
@@ -76,6 +76,20 @@ impl Output {
 
     #[inline]
     pub(crate) fn send(&mut self, limit: Limit, message: Message<'_>) -> Result<(), SendError> {
+        let waiting = self.tx.queue().buffered_amount();
+        let has_room = limit == Limit::Lifted
+            || waiting == 0
+            || waiting.saturating_add(message.as_bytes().len()) <= self.send_limit;
+        if has_room && self.backlog.is_none() && !self.sending_stopped {
+            return self.queue(|connection, tx| connection.send(tx, message));
+        }
+        self.send_other(limit, message)
+    }
+
+    /// What is refused, or waits behind a source. Not inlined, so that the way of most messages stays short.
+    #[cold]
+    #[inline(never)]
+    fn send_other(&mut self, limit: Limit, message: Message<'_>) -> Result<(), SendError> {
         self.check(limit, message.as_bytes().len())?;
         match &mut self.backlog {
             None => return self.queue(|connection, tx| connection.send(tx, message)),
@@ -281,6 +295,11 @@ impl Output {
             self.ending.keep_local(code, reason);
         }
         result
+    }
+
+    #[cold]
+    pub(crate) fn keep_peer_close(&mut self, frame: CloseFrame<'_>) {
+        self.ending.keep_peer(frame, &self.connection);
     }
 
     pub(crate) const fn stop_sending(&mut self) {

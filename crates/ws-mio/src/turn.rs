@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ws_proto::{Chunk, Connection, Event, Instant, Ready, ReadyChunk, TransportAction};
+use ws_proto::{Chunk, Connection, Event, Instant, ReadyChunk, TransportAction};
 
 use crate::error::Error;
 use crate::lent::Received;
@@ -25,20 +25,16 @@ impl<IO: Transport> WebSocket<IO> {
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
     #[inline]
     pub fn next(&mut self, now: Instant) -> Result<Option<(Event<'_>, Reply<'_>)>, Error> {
-        if self.receiving_stopped {
-            return self.next_close(now);
-        }
         let ready = match self.receive_at_hand(now, Connection::poll_receive) {
             Some(ready) => ready,
-            None => match self.turn(now, Connection::poll_receive)? {
-                Some(ready) => ready,
-                None => return Ok(None),
+            None if self.receiving_stopped => return self.next_close(now),
+            None => match self.turn(now, Connection::poll_receive) {
+                Ok(Some(ready)) => ready,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(error),
             },
         };
-        if !ready.is_data() {
-            self.note_control(ready);
-        }
-        Ok(Some((ready.event(self.rx.needed()), Reply::new(&mut self.output, now))))
+        Ok(Some(give(ready.event(self.rx.needed()), &mut self.output, now)))
     }
 
     /// The same as [`next`](Self::next) without putting messages together: a frame begins, as soon as its header has
@@ -71,11 +67,9 @@ impl<IO: Transport> WebSocket<IO> {
     ///
     /// As for [`next`](Self::next).
     pub fn next_chunk(&mut self, now: Instant) -> Result<Option<(Event<'_, Chunk<'_>>, Reply<'_>)>, Error> {
-        if self.receiving_stopped {
-            return self.next_close(now);
-        }
         let ready = match self.receive_at_hand(now, Connection::poll_receive_chunk) {
             Some(ready) => ready,
+            None if self.receiving_stopped => return self.next_close(now),
             None => match self.turn(now, Connection::poll_receive_chunk)? {
                 Some(ready) => ready,
                 None => return Ok(None),
@@ -85,20 +79,18 @@ impl<IO: Transport> WebSocket<IO> {
     }
 
     /// The one event that is still wanted when receiving was stopped.
+    // Inlined together with its caller, for an event that passes through memory on its way is twice as dear; and `?` sends
+    // it there.
+    #[inline(always)]
     fn next_close<D>(&mut self, now: Instant) -> Result<Option<(Event<'_, D>, Reply<'_>)>, Error> {
-        let Some(ready) = self.turn(now, receive_close)? else { return Ok(None) };
+        let ready = match self.turn(now, receive_close) {
+            Ok(Some(ready)) => ready,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         match ready.event(self.rx.needed()) {
             Event::Close(frame) => Ok(Some(give(Event::Close(frame), &mut self.output, now))),
             _ => Ok(None),
-        }
-    }
-
-    /// What the application need not know of a control frame, and others have to.
-    #[cold]
-    #[inline(never)]
-    fn note_control(&mut self, ready: Ready) {
-        if let Event::Close(frame) = ready.event(self.rx.needed()) {
-            self.output.ending.keep_peer(frame, &self.output.connection);
         }
     }
 
@@ -109,9 +101,7 @@ impl<IO: Transport> WebSocket<IO> {
         now: Instant,
         receive: impl FnOnce(&mut Connection, Instant, &mut Received) -> Result<Option<R>, ws_proto::Error>,
     ) -> Option<R> {
-        let may_receive =
-            !self.closed && !self.should_transmit() && !self.reading_paused && self.event_budget > 0;
-        if !may_receive {
+        if self.turn_only || self.event_budget == 0 || self.should_transmit() {
             return None;
         }
         // An error is given by the turn.
@@ -222,7 +212,7 @@ impl<IO: Transport> WebSocket<IO> {
     fn wind_up(&mut self, more: bool) {
         // What was received before the transport failed comes first.
         if self.failure.is_some() && !more {
-            self.closed = true;
+            self.close_transport();
         }
         match self.output.connection.transport_action(self.output.tx.queue()) {
             TransportAction::Keep => {}
@@ -231,15 +221,20 @@ impl<IO: Transport> WebSocket<IO> {
                     && let Err(error) = self.link.shutdown_write()
                 {
                     self.handle_failure(error);
-                    self.closed = true;
+                    self.close_transport();
                 }
             }
             TransportAction::Close => {
                 // Closing is dropping, which is the application's; the peer need not wait for that.
                 let _ = self.link.shutdown_write();
-                self.closed = true;
+                self.close_transport();
             }
         }
+    }
+
+    const fn close_transport(&mut self) {
+        self.closed = true;
+        self.update_turn_only();
     }
 
     fn end_turn(&mut self, more: bool) {
@@ -255,7 +250,17 @@ impl<IO: Transport> WebSocket<IO> {
     }
 
     /// The outcome, if it is an error and was not given yet.
+    #[inline]
     fn take_error(&mut self) -> Option<Error> {
+        let Output { connection, source_error, .. } = &self.output;
+        if connection.error().is_none() && source_error.is_none() && !self.closed {
+            return None;
+        }
+        self.take_some_error()
+    }
+
+    #[cold]
+    fn take_some_error(&mut self) -> Option<Error> {
         let error = self.find_error()?;
         self.reported = true;
         self.output.ending.keep_error(error.duplicate());
@@ -294,9 +299,10 @@ impl<IO: Transport> WebSocket<IO> {
 }
 
 /// The event, with the means to answer it. The last thing that it passes before the application has it.
+#[inline(always)]
 fn give<'a, D>(event: Event<'a, D>, output: &'a mut Output, now: Instant) -> (Event<'a, D>, Reply<'a>) {
-    if let Event::Close(frame) = &event {
-        output.ending.keep_peer(*frame, &output.connection);
+    if let Event::Close(frame) = event {
+        output.keep_peer_close(frame);
     }
     (event, Reply::new(output, now))
 }

@@ -52,6 +52,9 @@ pub struct WebSocket<IO> {
     /// The transport failed; reported as soon as what it had delivered before is.
     pub(crate) failure: Option<io::Error>,
     pub(crate) event_budget: u16,
+    /// Reading is paused, receiving stopped, or all is over; so that the way to an event has one thing to look at.
+    // INVARIANT: as `update_turn_only` sets it.
+    pub(crate) turn_only: bool,
     pub(crate) reading_paused: bool,
     pub(crate) writing_paused: bool,
     pub(crate) receiving_stopped: bool,
@@ -90,6 +93,7 @@ impl<IO> WebSocket<IO> {
             rx,
             failure: None,
             event_budget: EVENT_BUDGET,
+            turn_only: false,
             reading_paused: false,
             writing_paused: false,
             receiving_stopped: false,
