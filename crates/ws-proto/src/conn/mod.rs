@@ -11,6 +11,8 @@ mod prepared;
 mod recv;
 mod recv_control;
 mod send;
+#[cfg(feature = "alloc")]
+mod send_owned;
 mod short;
 mod stream;
 mod timer;

@@ -378,14 +378,18 @@ impl Connection {
         }
         self.note_data(now);
         self.incoming.frame_left -= n as u64;
-        let block = rx.append_to_message(n);
+        let (bytes, hole) = rx.append_to_message(n);
         if self.role.is_client() {
-            return 0;
+            if hole > 0 {
+                bytes.copy_within(hole.., 0);
+            }
+        } else if hole > 0 {
+            self.incoming.mask.move_to_front(bytes, hole);
+        } else if self.incoming.is_checked() && !self.incoming.is_compressed() {
+            return if self.incoming.mask.apply_to_text(bytes) { n } else { 0 };
+        } else {
+            self.incoming.mask.apply(bytes);
         }
-        if self.incoming.is_checked() && !self.incoming.is_compressed() {
-            return if self.incoming.mask.apply_to_text(block) { n } else { 0 };
-        }
-        self.incoming.mask.apply(block);
         0
     }
 
