@@ -1,16 +1,21 @@
 //! Everything that is sent goes through here, from outside a turn and as an answer alike.
 
+use std::io;
+
 use bytes::Bytes;
 use ws_proto::{
     CloseCode, CloseFrame, Connection, Ending, Instant, Kind, Message, Outbound as _, PreparedMessage, Rsv,
     SendError, SendQueue, Source, State,
 };
 
+use crate::Outcome;
 use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
 use crate::error::Error;
 use crate::flow::{Flow, WaterMarks};
 use crate::lent::{Lent, Sending};
 
+/// How many events one turn gives at most.
+pub(crate) const EVENT_BUDGET: u16 = 1024;
 /// How much the application may queue, unless it says otherwise.
 const SEND_LIMIT: usize = 1 << 20;
 /// Output beyond this is written before more is received; and while the transport does not take it, nothing is
@@ -25,16 +30,26 @@ pub(crate) struct Output {
     pub(crate) send_limit: usize,
     /// Rarely there. Messages that are sent meanwhile wait in it.
     backlog: Option<Box<Backlog>>,
-    marks: Option<Box<WaterMarks>>,
-    pub(crate) ending: Ending<Error>,
-    /// How often sources may still be asked in this turn.
+    rare: Option<Box<Rare>>,
+    /// How many events may still be given in this turn.
+    pub(crate) event_budget: u16,
+    /// How often sources may still be asked in it.
     pull_budget: u16,
-    /// A source failed, which was not reported yet.
-    pub(crate) source_error: Option<SendError>,
     /// The application sends nothing more.
     sending_stopped: bool,
     /// Something that was queued has been dropped.
     lost_data: bool,
+}
+
+/// What a connection has only if something happened, mostly at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    marks: Option<WaterMarks>,
+    pub(crate) ending: Ending<Error>,
+    /// The transport failed; reported as soon as what it had delivered before is.
+    pub(crate) failure: Option<io::Error>,
+    /// A source failed, which was not reported yet.
+    pub(crate) source_error: Option<SendError>,
 }
 
 /// Whether what is sent has to keep within the send limit.
@@ -52,10 +67,9 @@ impl Output {
             tx,
             send_limit: SEND_LIMIT,
             backlog: None,
-            marks: None,
-            ending: Ending::new(),
+            rare: None,
+            event_budget: EVENT_BUDGET,
             pull_budget: PULL_BUDGET,
-            source_error: None,
             sending_stopped: false,
             lost_data: false,
         }
@@ -240,7 +254,7 @@ impl Output {
             Ok(pumped) => pumped == Pumped::More,
             Err(error) => {
                 self.lost_data = true;
-                self.source_error = Some(error);
+                self.rare().source_error = Some(error);
                 false
             }
         }
@@ -280,7 +294,7 @@ impl Output {
             backlog.give_up_sources(now, &mut self.connection, self.tx.queue_mut());
         }
         self.connection.close(now, code, reason)?;
-        self.ending.keep_local(code, reason);
+        self.rare().ending.keep_local(code, reason);
         Ok(())
     }
 
@@ -292,14 +306,37 @@ impl Output {
             self.release_backlog();
         }
         if result.is_ok() {
-            self.ending.keep_local(code, reason);
+            self.rare().ending.keep_local(code, reason);
         }
         result
     }
 
+    /// What is rare, and is to be kept from now on.
+    #[cold]
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(crate) const fn failure(&self) -> Option<&io::Error> {
+        match &self.rare {
+            Some(rare) => rare.failure.as_ref(),
+            None => None,
+        }
+    }
+
+    /// Whether a source failed, which was not reported yet.
+    pub(crate) fn has_source_error(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.source_error.is_some())
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome<'_> {
+        static NOTHING: Ending<Error> = Ending::new();
+        self.rare.as_ref().map_or(&NOTHING, |rare| &rare.ending).outcome(&self.connection)
+    }
+
     #[cold]
     pub(crate) fn keep_peer_close(&mut self, frame: CloseFrame<'_>) {
-        self.ending.keep_peer(frame, &self.connection);
+        self.rare.get_or_insert_default().ending.keep_peer(frame, &self.connection);
     }
 
     pub(crate) const fn stop_sending(&mut self) {
@@ -307,13 +344,13 @@ impl Output {
     }
 
     pub(crate) fn set_water_marks(&mut self, low: usize, high: usize) {
-        self.marks = Some(Box::new(WaterMarks::new(low, high)));
+        self.rare().marks = Some(WaterMarks::new(low, high));
     }
 
     /// What waits is about to become less, or was so: no crossing of the water marks is missed.
     #[inline]
     pub(crate) fn observe(&mut self) {
-        if self.marks.is_some() {
+        if self.rare.is_some() {
             self.observe_marks();
         }
     }
@@ -321,14 +358,14 @@ impl Output {
     #[cold]
     fn observe_marks(&mut self) {
         let amount = self.buffered_amount();
-        if let Some(marks) = &mut self.marks {
+        if let Some(marks) = self.rare.as_mut().and_then(|rare| rare.marks.as_mut()) {
             marks.observe(amount);
         }
     }
 
     pub(crate) fn poll_water_marks(&mut self) -> Option<Flow> {
         self.observe();
-        self.marks.as_mut()?.poll()
+        self.rare.as_mut()?.marks.as_mut()?.poll()
     }
 
     /// Whether something that was queued has been dropped.

@@ -7,10 +7,10 @@ use ws_proto::{Chunk, Connection, Event, Instant, ReadyChunk, TransportAction};
 use crate::error::Error;
 use crate::lent::Received;
 use crate::link::Moved;
-use crate::output::Output;
+use crate::output::{EVENT_BUDGET, Output};
 use crate::reply::Reply;
 use crate::transport::Transport;
-use crate::websocket::{EVENT_BUDGET, WebSocket};
+use crate::websocket::WebSocket;
 
 impl<IO: Transport> WebSocket<IO> {
     /// The next event and the means to answer it, or `None` if the turn is over.
@@ -101,12 +101,12 @@ impl<IO: Transport> WebSocket<IO> {
         now: Instant,
         receive: impl FnOnce(&mut Connection, Instant, &mut Received) -> Result<Option<R>, ws_proto::Error>,
     ) -> Option<R> {
-        if self.turn_only || self.event_budget == 0 || self.should_transmit() {
+        if self.turn_only || self.output.event_budget == 0 || self.should_transmit() {
             return None;
         }
         // An error is given by the turn.
         let ready = receive(&mut self.output.connection, now, self.rx.get_mut()?).ok()??;
-        self.event_budget -= 1;
+        self.output.event_budget -= 1;
         Some(ready)
     }
 
@@ -127,13 +127,13 @@ impl<IO: Transport> WebSocket<IO> {
             if self.reading_paused || self.output.has_enough() {
                 break;
             }
-            if self.event_budget == 0 {
+            if self.output.event_budget == 0 {
                 more = true;
                 break;
             }
             // An error is given below, when the Close frame is on its way. What still arrives is drained.
             if let Ok(Some(ready)) = receive(&mut self.output.connection, now, self.rx.needed()) {
-                self.event_budget -= 1;
+                self.output.event_budget -= 1;
                 return Ok(Some(ready));
             }
             match self.link.read(self.rx.needed()) {
@@ -211,7 +211,7 @@ impl<IO: Transport> WebSocket<IO> {
     /// Does with the transport what the connection says.
     fn wind_up(&mut self, more: bool) {
         // What was received before the transport failed comes first.
-        if self.failure.is_some() && !more {
+        if self.output.failure().is_some() && !more {
             self.close_transport();
         }
         match self.output.connection.transport_action(self.output.tx.queue()) {
@@ -238,7 +238,7 @@ impl<IO: Transport> WebSocket<IO> {
     }
 
     fn end_turn(&mut self, more: bool) {
-        self.event_budget = EVENT_BUDGET;
+        self.output.event_budget = EVENT_BUDGET;
         self.output.end_turn();
         self.output.observe();
         self.link.end_turn(more);
@@ -252,8 +252,7 @@ impl<IO: Transport> WebSocket<IO> {
     /// The outcome, if it is an error and was not given yet.
     #[inline]
     fn take_error(&mut self) -> Option<Error> {
-        let Output { connection, source_error, .. } = &self.output;
-        if connection.error().is_none() && source_error.is_none() && !self.closed {
+        if self.output.connection.error().is_none() && !self.output.has_source_error() && !self.closed {
             return None;
         }
         self.take_some_error()
@@ -263,7 +262,7 @@ impl<IO: Transport> WebSocket<IO> {
     fn take_some_error(&mut self) -> Option<Error> {
         let error = self.find_error()?;
         self.reported = true;
-        self.output.ending.keep_error(error.duplicate());
+        self.output.rare().ending.keep_error(error.duplicate());
         Some(error)
     }
 
@@ -272,23 +271,25 @@ impl<IO: Transport> WebSocket<IO> {
         if self.reported {
             return None;
         }
-        if let Some(error) = self.output.source_error.take() {
+        if self.output.has_source_error()
+            && let Some(error) = self.output.rare().source_error.take()
+        {
             return Some(Error::Source(error));
         }
         if self.output.connection.is_clean() {
             return None;
         }
         match (self.output.connection.error(), self.closed) {
-            (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.failure.is_some() => {
-                self.failure.take().map(Error::Io)
+            (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.output.failure().is_some() => {
+                self.output.rare().failure.take().map(Error::Io)
             }
             (error, _) => error.map(Error::Protocol),
         }
     }
 
     fn handle_failure(&mut self, error: io::Error) {
-        if self.failure.is_none() {
-            self.failure = Some(error);
+        if self.output.failure().is_none() {
+            self.output.rare().failure = Some(error);
         }
     }
 

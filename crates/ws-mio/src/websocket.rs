@@ -13,9 +13,6 @@ use crate::lent::{Lent, Received, Sending};
 use crate::link::Link;
 use crate::output::Output;
 
-/// How many events one turn gives at most.
-pub(crate) const EVENT_BUDGET: u16 = 1024;
-
 /// One WebSocket connection over a non-blocking transport: readiness in, events out, interest out.
 ///
 /// It is driven in turns. A turn is the same whatever caused it, an event of the selector, a deadline or the
@@ -49,9 +46,6 @@ pub struct WebSocket<IO> {
     pub(crate) link: Link<IO>,
     pub(crate) output: Output,
     pub(crate) rx: Lent<Received>,
-    /// The transport failed; reported as soon as what it had delivered before is.
-    pub(crate) failure: Option<io::Error>,
-    pub(crate) event_budget: u16,
     /// Reading is paused, receiving stopped, or all is over; so that the way to an event has one thing to look at.
     // INVARIANT: as `update_turn_only` sets it.
     pub(crate) turn_only: bool,
@@ -91,8 +85,6 @@ impl<IO> WebSocket<IO> {
             link,
             output: Output::new(Connection::new(role, config, now), tx),
             rx,
-            failure: None,
-            event_budget: EVENT_BUDGET,
             turn_only: false,
             reading_paused: false,
             writing_paused: false,
@@ -184,7 +176,7 @@ impl<IO> WebSocket<IO> {
     /// How the connection ended, in one value: who closed it, both codes and reasons, whether that was clean, and the
     /// error. `None` until it is over, as [`is_closed`](Self::is_closed) says.
     pub fn outcome(&self) -> Option<Outcome<'_>> {
-        self.closed.then(|| self.output.ending.outcome(&self.output.connection))
+        self.closed.then(|| self.output.outcome())
     }
 
     /// Whether the closing handshake was completed, and nothing failed before.
