@@ -415,6 +415,19 @@ fn an_idle_connection_holds_no_buffer_and_an_unfinished_message_keeps_its_own() 
 }
 
 #[test]
+fn what_is_refused_leaves_no_queue_behind() {
+    let mut ws = server(Memory::default());
+    assert!(matches!(ws.next(NOW), Ok(None)));
+    ws.begin_message(Kind::Text).unwrap();
+    assert_eq!(ws.send(Message::Text("between")), Err(SendError::MessageInProgress));
+    assert!(format!("{ws:?}").contains("tx: None"), "{ws:?}");
+    ws.write_message(b"text").unwrap();
+    assert!(!format!("{ws:?}").contains("tx: None"), "{ws:?}");
+    assert!(matches!(ws.next(NOW), Ok(None)));
+    assert!(format!("{ws:?}").contains("tx: None"), "{ws:?}");
+}
+
+#[test]
 fn an_expired_deadline_is_given_once_a_turn_even_if_it_is_due_again() {
     let mut timeouts = Timeouts::new();
     for n in 0..10 {
