@@ -116,6 +116,23 @@ fn a_message_of_one_frame_is_delivered_from_where_it_was_received() {
 }
 
 #[test]
+fn a_large_frame_comes_to_lie_in_a_buffer_of_its_size() {
+    for size in [200_000, 300_000, 1 << 20, 3 << 20] {
+        for before in ["", "a message before it"] {
+            // A thread of its own, which keeps no buffer of another size.
+            let capacity = std::thread::spawn(move || {
+                let mut end = Endpoint::server_with(config());
+                end.hear(&[text(before), binary(vec![7; size])]);
+                assert_eq!(end.events(), [Seen::text(before), Seen::binary(vec![7; size])]);
+                end.rx.capacity()
+            });
+            let capacity = capacity.join().unwrap();
+            assert!((size..size + (16 << 10)).contains(&capacity), "{capacity} for {size}");
+        }
+    }
+}
+
+#[test]
 fn an_echo_of_16_mib_holds_the_message_once_on_each_side() {
     const SIZE: usize = 16 << 20;
     let mut rx = RecvBuf::new(Vec::new());

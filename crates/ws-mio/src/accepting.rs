@@ -114,11 +114,11 @@ impl<IO> Accepting<IO> {
         if *phase != Phase::Asked {
             return None;
         }
-        let request = handshake.request(rx)?;
+        let request = handshake.request(rx.get()?)?;
         link.set_more();
         let answer = Answer {
             request,
-            tx,
+            tx: tx.queue_mut(),
             phase,
             deadline,
             #[cfg(feature = "deflate")]
@@ -218,16 +218,16 @@ impl<IO: Transport> Accepting<IO> {
     fn read_request(&mut self, now: Instant) -> Result<bool, Error> {
         let Some(parts) = &mut self.parts else { return Ok(false) };
         let more = loop {
-            match self.handshake.poll_receive(now, &mut parts.rx) {
+            match self.handshake.poll_receive(now, parts.rx.needed()) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(error) => {
-                    respond_error(error, &mut parts.tx, &mut self.phase, &mut self.deadline, now);
+                    respond_error(error, parts.tx.queue_mut(), &mut self.phase, &mut self.deadline, now);
                     self.wind_up();
                     return Err(error.into());
                 }
             }
-            match parts.link.read(&mut parts.rx) {
+            match parts.link.read(parts.rx.needed()) {
                 Ok(Moved::Bytes(_)) => {}
                 Ok(Moved::Blocked) => break false,
                 Ok(Moved::Later) => break true,
@@ -241,7 +241,7 @@ impl<IO: Transport> Accepting<IO> {
                 }
             }
         };
-        parts.link.end_turn(more);
+        parts.end_turn(more);
         Ok(false)
     }
 

@@ -49,7 +49,7 @@ pub fn connect_with<IO>(
     now: Instant,
 ) -> Result<Connecting<IO>, (Error, IO)> {
     let mut parts = Parts::new(io);
-    match ClientHandshake::start(request, nonce, limits, now, &mut parts.tx) {
+    match ClientHandshake::start(request, nonce, limits, now, parts.tx.queue_mut()) {
         Ok(handshake) => {
             Ok(Connecting { parts: Some((parts, keys)), handshake, connected: false, closed: false })
         }
@@ -97,7 +97,7 @@ impl<IO> Connecting<IO> {
     /// The response, if it is complete, whatever its status.
     pub fn response(&self) -> Option<ServerResponse<'_>> {
         let (parts, _) = self.parts.as_ref()?;
-        self.handshake.response(&parts.rx)
+        self.handshake.response(parts.rx.get()?)
     }
 
     /// Verifies the response against the request, which must be the one that was sent, and says what was agreed on.
@@ -107,8 +107,8 @@ impl<IO> Connecting<IO> {
     ///
     /// Why this is no WebSocket: `HandshakeError::Rejected` if the server answered with another status than 101.
     pub fn verify(&self, request: &ClientRequest<'_>) -> Result<Agreement<'_>, Error> {
-        match &self.parts {
-            Some((parts, _)) => Ok(self.handshake.finish(request, &parts.rx)?),
+        match self.parts.as_ref().and_then(|(parts, _)| parts.rx.get()) {
+            Some(rx) => Ok(self.handshake.finish(request, rx)?),
             None => Err(Error::Handshake(ws_proto::handshake::HandshakeError::Incomplete)),
         }
     }
@@ -204,20 +204,20 @@ impl<IO: Transport> Connecting<IO> {
         let Some((parts, _)) = &mut self.parts else { return Ok(false) };
         if !self.connected {
             // The deadline runs while connecting.
-            self.handshake.poll_receive(now, &mut parts.rx)?;
+            self.handshake.poll_receive(now, parts.rx.needed())?;
             self.connected = parts.link.poll_connected()?;
             if !self.connected {
-                parts.link.end_turn(false);
+                parts.end_turn(false);
                 return Ok(false);
             }
         }
         let mut more = parts.transmit()?;
         loop {
-            if self.handshake.poll_receive(now, &mut parts.rx)? {
+            if self.handshake.poll_receive(now, parts.rx.needed())? {
                 parts.link.end_turn(false);
                 return Ok(true);
             }
-            match parts.link.read(&mut parts.rx)? {
+            match parts.link.read(parts.rx.needed())? {
                 Moved::Bytes(_) => {}
                 Moved::Blocked => break,
                 Moved::Later => {
@@ -230,7 +230,7 @@ impl<IO: Transport> Connecting<IO> {
                 }
             }
         }
-        parts.link.end_turn(more);
+        parts.end_turn(more);
         Ok(false)
     }
 }

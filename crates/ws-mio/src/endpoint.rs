@@ -103,13 +103,18 @@ impl<IO: Transport> Endpoint<IO> {
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
     #[inline]
     pub fn next(&mut self, now: Instant) -> Result<Option<Step<'_>>, Error> {
-        self.finish_accepting(now);
+        if let Stage::Accepting(_) = self.stage {
+            self.finish_accepting(now);
+        }
         match &mut self.stage {
-            Stage::Accepting(accepting) => {
-                Ok(accepting.0.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
-            }
+            Stage::Accepting(accepting) => next_request(&mut accepting.0, now),
             Stage::Open(websocket) => {
-                Ok(websocket.next(now)?.map(|(event, reply)| Step::Event(event, reply)))
+                // Not by `map`, which copies all of it in between.
+                match websocket.next(now) {
+                    Ok(Some((event, reply))) => Ok(Some(Step::Event(event, reply))),
+                    Ok(None) => Ok(None),
+                    Err(error) => Err(error),
+                }
             }
         }
     }
@@ -120,18 +125,20 @@ impl<IO: Transport> Endpoint<IO> {
     ///
     /// As for [`next`](Self::next).
     pub fn next_chunk(&mut self, now: Instant) -> Result<Option<Step<'_, Chunk<'_>>>, Error> {
-        self.finish_accepting(now);
+        if let Stage::Accepting(_) = self.stage {
+            self.finish_accepting(now);
+        }
         match &mut self.stage {
-            Stage::Accepting(accepting) => {
-                Ok(accepting.0.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
-            }
+            Stage::Accepting(accepting) => next_request(&mut accepting.0, now),
             Stage::Open(websocket) => {
                 Ok(websocket.next_chunk(now)?.map(|(event, reply)| Step::Event(event, reply)))
             }
         }
     }
 
-    #[inline]
+    /// Not inlined, and neither is what follows, so that the way to an event stays short.
+    #[cold]
+    #[inline(never)]
     fn finish_accepting(&mut self, now: Instant) {
         if let Stage::Accepting(accepting) = &mut self.stage
             && let (accepting, config) = &mut **accepting
@@ -140,6 +147,15 @@ impl<IO: Transport> Endpoint<IO> {
             self.stage = Stage::Open(Box::new(websocket));
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn next_request<IO: Transport, D>(
+    accepting: &mut Accepting<IO>,
+    now: Instant,
+) -> Result<Option<Step<'_, D>>, Error> {
+    Ok(accepting.next(now)?.map(|(request, answer)| Step::Request(request, answer)))
 }
 
 impl<IO: Source> Endpoint<IO> {

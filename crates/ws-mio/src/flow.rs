@@ -25,11 +25,13 @@ impl<IO> WebSocket<IO> {
     /// its side in good order; what it had sent before and was not read is lost then, as it is with the connection.
     pub const fn pause_reading(&mut self) {
         self.reading_paused = true;
+        self.update_turn_only();
     }
 
     /// Goes on receiving, with what was read before.
     pub const fn resume_reading(&mut self) {
         self.reading_paused = false;
+        self.update_turn_only();
         self.link.set_more();
     }
 
@@ -53,6 +55,7 @@ impl<IO> WebSocket<IO> {
     /// answered, and keepalive and the closing handshake work as ever. Sending is not concerned.
     pub const fn stop_receiving(&mut self) {
         self.receiving_stopped = true;
+        self.update_turn_only();
         self.link.set_more();
     }
 
@@ -115,6 +118,11 @@ impl<IO> WebSocket<IO> {
         };
         self.drain_asked = false;
         Some(flow)
+    }
+
+    /// To be called when what it looks at has changed.
+    pub(crate) const fn update_turn_only(&mut self) {
+        self.turn_only = self.reading_paused || self.receiving_stopped || self.closed;
     }
 }
 

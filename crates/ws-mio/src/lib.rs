@@ -214,6 +214,7 @@ mod connecting;
 mod endpoint;
 mod error;
 mod flow;
+mod lent;
 mod link;
 pub mod migration;
 mod output;

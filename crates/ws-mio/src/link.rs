@@ -9,13 +9,13 @@ use ws_proto::{RecvBuf, Slices, Storage};
 use crate::transport::Transport;
 
 /// How many bytes are read in one turn at most, so that one busy connection does not keep the others waiting.
-const READ_BUDGET: usize = 256 << 10;
+const READ_BUDGET: u32 = 512 << 10;
 /// How many bytes are written in one turn at most.
-const WRITE_BUDGET: usize = 1 << 20;
+const WRITE_BUDGET: u32 = 1 << 20;
 /// How many bytes one read is offered at most.
 const MAX_READ: usize = 128 << 10;
 /// What a read or write counts at least, so that a transport that moves single bytes does not escape the budgets.
-const MIN_COST: usize = 1 << 10;
+const MIN_COST: u32 = 2 << 10;
 
 /// What came of trying to read or write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,9 +33,11 @@ pub(crate) enum Moved {
 #[derive(Debug)]
 pub(crate) struct Link<IO> {
     io: IO,
-    registered: Option<(Token, Interest)>,
-    read_budget: usize,
-    write_budget: usize,
+    /// Counts while there is a registered interest.
+    token: Token,
+    registered: Option<Interest>,
+    read_budget: u32,
+    write_budget: u32,
     readable: bool,
     writable: bool,
     /// The selector said that the peer ended the stream: reading on will meet the end, without another event.
@@ -55,6 +57,7 @@ impl<IO> Link<IO> {
     pub(crate) const fn new(io: IO) -> Self {
         Self {
             io,
+            token: Token(0),
             registered: None,
             read_budget: READ_BUDGET,
             write_budget: WRITE_BUDGET,
@@ -146,7 +149,7 @@ impl<IO: Transport> Link<IO> {
             let spare = rx.spare_mut();
             let offered = spare.len().min(MAX_READ);
             let result = self.io.read(&mut spare[..offered]);
-            self.read_budget = self.read_budget.saturating_sub(*result.as_ref().unwrap_or(&0).max(&MIN_COST));
+            self.read_budget = self.read_budget.saturating_sub(cost(&result));
             match result {
                 Ok(0) => {
                     self.eof = true;
@@ -189,8 +192,7 @@ impl<IO: Transport> Link<IO> {
                     self.io.write_vectored(&slices[..len])
                 }
             };
-            self.write_budget =
-                self.write_budget.saturating_sub(*result.as_ref().unwrap_or(&0).max(&MIN_COST));
+            self.write_budget = self.write_budget.saturating_sub(cost(&result));
             match result {
                 Ok(0) => {
                     self.write_failed = true;
@@ -284,7 +286,7 @@ impl<IO: Source> Link<IO> {
     ) -> io::Result<()> {
         match (self.registered, interest) {
             (_, None) => self.deregister(registry),
-            (Some(registered), Some(interest)) if registered == (token, interest) => Ok(()),
+            (Some(registered), Some(interest)) if registered == interest && self.token == token => Ok(()),
             (Some(_), Some(interest)) => self.reregister(registry, token, interest),
             (None, Some(interest)) => self.register(registry, token, interest),
         }
@@ -300,19 +302,26 @@ impl<IO: Source> Source for Link<IO> {
             }
             result => result?,
         }
-        self.registered = Some((token, interests));
+        (self.token, self.registered) = (token, Some(interests));
         Ok(())
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.io.reregister(registry, token, interests)?;
-        self.registered = Some((token, interests));
+        (self.token, self.registered) = (token, Some(interests));
         Ok(())
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         if self.registered.take().is_some() { self.io.deregister(registry) } else { Ok(()) }
     }
+}
+
+/// What an attempt counts against a budget.
+#[inline]
+fn cost(result: &io::Result<usize>) -> u32 {
+    // More than a number has room for is more than any budget.
+    result.as_ref().map_or(MIN_COST, |&n| u32::try_from(n).unwrap_or(u32::MAX).max(MIN_COST))
 }
 
 fn lie(what: &str) -> io::Error {

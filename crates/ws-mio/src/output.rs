@@ -1,15 +1,21 @@
 //! Everything that is sent goes through here, from outside a turn and as an answer alike.
 
+use std::io;
+
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, Connection, Ending, Instant, Kind, Message, Outbound as _, PreparedMessage, Rsv, SendError,
-    SendQueue, Source, State,
+    CloseCode, CloseFrame, Connection, Ending, Instant, Kind, Message, Outbound as _, PreparedMessage, Rsv,
+    SendError, SendQueue, Source, State,
 };
 
+use crate::Outcome;
 use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
 use crate::error::Error;
 use crate::flow::{Flow, WaterMarks};
+use crate::lent::{Lent, Sending};
 
+/// How many events one turn gives at most.
+pub(crate) const EVENT_BUDGET: u16 = 1024;
 /// How much the application may queue, unless it says otherwise.
 const SEND_LIMIT: usize = 1 << 20;
 /// Output beyond this is written before more is received; and while the transport does not take it, nothing is
@@ -20,20 +26,30 @@ const ENOUGH_OUTPUT: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) connection: Connection,
-    pub(crate) tx: SendQueue<Bytes>,
+    pub(crate) tx: Lent<Sending>,
     pub(crate) send_limit: usize,
     /// Rarely there. Messages that are sent meanwhile wait in it.
     backlog: Option<Box<Backlog>>,
-    marks: Option<Box<WaterMarks>>,
-    pub(crate) ending: Ending<Error>,
-    /// How often sources may still be asked in this turn.
+    rare: Option<Box<Rare>>,
+    /// How many events may still be given in this turn.
+    pub(crate) event_budget: u16,
+    /// How often sources may still be asked in it.
     pull_budget: u16,
-    /// A source failed, which was not reported yet.
-    pub(crate) source_error: Option<SendError>,
     /// The application sends nothing more.
     sending_stopped: bool,
     /// Something that was queued has been dropped.
     lost_data: bool,
+}
+
+/// What a connection has only if something happened, mostly at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    marks: Option<WaterMarks>,
+    pub(crate) ending: Ending<Error>,
+    /// The transport failed; reported as soon as what it had delivered before is.
+    pub(crate) failure: Option<io::Error>,
+    /// A source failed, which was not reported yet.
+    pub(crate) source_error: Option<SendError>,
 }
 
 /// Whether what is sent has to keep within the send limit.
@@ -45,26 +61,52 @@ pub(crate) enum Limit {
 }
 
 impl Output {
-    pub(crate) const fn new(connection: Connection, tx: SendQueue<Bytes>) -> Self {
+    pub(crate) const fn new(connection: Connection, tx: Lent<Sending>) -> Self {
         Self {
             connection,
             tx,
             send_limit: SEND_LIMIT,
             backlog: None,
-            marks: None,
-            ending: Ending::new(),
+            rare: None,
+            event_budget: EVENT_BUDGET,
             pull_budget: PULL_BUDGET,
-            source_error: None,
             sending_stopped: false,
             lost_data: false,
         }
     }
 
+    /// Queues something. The queue is there only if there is something in it.
+    #[inline]
+    fn queue<R, E>(
+        &mut self,
+        queue: impl FnOnce(&mut Connection, &mut SendQueue<Bytes>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let result = queue(&mut self.connection, self.tx.queue_mut());
+        if result.is_err() {
+            self.tx.give_back();
+        }
+        result
+    }
+
     #[inline]
     pub(crate) fn send(&mut self, limit: Limit, message: Message<'_>) -> Result<(), SendError> {
+        let waiting = self.tx.queue().buffered_amount();
+        let has_room = limit == Limit::Lifted
+            || waiting == 0
+            || waiting.saturating_add(message.as_bytes().len()) <= self.send_limit;
+        if has_room && self.backlog.is_none() && !self.sending_stopped {
+            return self.queue(|connection, tx| connection.send(tx, message));
+        }
+        self.send_other(limit, message)
+    }
+
+    /// What is refused, or waits behind a source. Not inlined, so that the way of most messages stays short.
+    #[cold]
+    #[inline(never)]
+    fn send_other(&mut self, limit: Limit, message: Message<'_>) -> Result<(), SendError> {
         self.check(limit, message.as_bytes().len())?;
         match &mut self.backlog {
-            None => self.connection.send(&mut self.tx, message)?,
+            None => return self.queue(|connection, tx| connection.send(tx, message)),
             Some(backlog) => {
                 let payload = Bytes::copy_from_slice(message.as_bytes());
                 backlog.push_message(Rsv::NONE, message.kind(), payload);
@@ -82,7 +124,7 @@ impl Output {
     ) -> Result<(), SendError> {
         self.check(limit, payload.len())?;
         match &mut self.backlog {
-            None => self.connection.send_with_rsv(&mut self.tx, rsv, kind, payload)?,
+            None => return self.queue(|connection, tx| connection.send_with_rsv(tx, rsv, kind, payload)),
             Some(backlog) => {
                 check_rsv(&self.connection, rsv)?;
                 backlog.push_message(rsv, kind, Bytes::copy_from_slice(payload));
@@ -101,7 +143,7 @@ impl Output {
             return Err((error, payload));
         }
         match &mut self.backlog {
-            None => self.connection.send_owned(&mut self.tx, kind, payload)?,
+            None => return self.queue(|connection, tx| connection.send_owned(tx, kind, payload)),
             Some(_) if kind == Kind::Text && core::str::from_utf8(&payload).is_err() => {
                 return Err((SendError::InvalidUtf8, payload));
             }
@@ -117,7 +159,7 @@ impl Output {
     ) -> Result<(), SendError> {
         self.check(limit, message.payload().len())?;
         match &mut self.backlog {
-            None => self.connection.send_prepared(&mut self.tx, message)?,
+            None => return self.queue(|connection, tx| connection.send_prepared(tx, message)),
             Some(backlog) => {
                 backlog.push_message(Rsv::NONE, message.kind(), message.payload().clone());
             }
@@ -137,7 +179,7 @@ impl Output {
             self.check_not_stopped()?;
         }
         self.check_room(limit, bytes.len())?;
-        self.connection.send_fragment(&mut self.tx, kind, bytes, fin)
+        self.queue(|connection, tx| connection.send_fragment(tx, kind, bytes, fin))
     }
 
     pub(crate) fn begin_message(&mut self, rsv: Rsv, kind: Kind) -> Result<(), SendError> {
@@ -152,17 +194,17 @@ impl Output {
         if n == 0 && !bytes.is_empty() {
             return Err(SendError::Full);
         }
-        self.connection.write_message(&mut self.tx, &bytes[..n])
+        self.queue(|connection, tx| connection.write_message(tx, &bytes[..n]))
     }
 
     pub(crate) fn flush_message(&mut self) -> Result<(), SendError> {
         self.check_pushed()?;
-        self.connection.flush_message(&mut self.tx)
+        self.queue(|connection, tx| connection.flush_message(tx))
     }
 
     pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {
         self.check_pushed()?;
-        self.connection.finish_message(&mut self.tx)
+        self.queue(|connection, tx| connection.finish_message(tx))
     }
 
     pub(crate) fn abort_message(&mut self, now: Instant) {
@@ -197,11 +239,14 @@ impl Output {
 
     /// Asks sources, as far as the output has room. Says whether they may have more.
     pub(crate) fn pump(&mut self, now: Instant) -> bool {
+        if self.backlog.is_none() {
+            return false;
+        }
         if self.connection.state() != State::Open {
             self.release_backlog();
         }
         let Some(backlog) = &mut self.backlog else { return false };
-        let pumped = backlog.pump(now, &mut self.connection, &mut self.tx, &mut self.pull_budget);
+        let pumped = backlog.pump(now, &mut self.connection, self.tx.queue_mut(), &mut self.pull_budget);
         if backlog.is_empty() {
             self.backlog = None;
         }
@@ -209,7 +254,7 @@ impl Output {
             Ok(pumped) => pumped == Pumped::More,
             Err(error) => {
                 self.lost_data = true;
-                self.source_error = Some(error);
+                self.rare().source_error = Some(error);
                 false
             }
         }
@@ -218,7 +263,7 @@ impl Output {
     /// The turn is over. Once nothing more can be sent, nothing is kept for it.
     pub(crate) fn end_turn(&mut self) {
         self.pull_budget = PULL_BUDGET;
-        if self.connection.state() != State::Open {
+        if self.backlog.is_some() && self.connection.state() != State::Open {
             self.release_backlog();
         }
     }
@@ -246,10 +291,10 @@ impl Output {
         {
             self.observe();
             self.lost_data = true;
-            backlog.give_up_sources(now, &mut self.connection, &mut self.tx);
+            backlog.give_up_sources(now, &mut self.connection, self.tx.queue_mut());
         }
         self.connection.close(now, code, reason)?;
-        self.ending.keep_local(code, reason);
+        self.rare().ending.keep_local(code, reason);
         Ok(())
     }
 
@@ -257,13 +302,41 @@ impl Output {
         self.observe();
         let result = self.connection.close_now(now, code, reason);
         if self.connection.state() != State::Open {
-            self.lost_data |= self.tx.queued_messages() > 0;
+            self.lost_data |= self.tx.queue().queued_messages() > 0;
             self.release_backlog();
         }
         if result.is_ok() {
-            self.ending.keep_local(code, reason);
+            self.rare().ending.keep_local(code, reason);
         }
         result
+    }
+
+    /// What is rare, and is to be kept from now on.
+    #[cold]
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(crate) const fn failure(&self) -> Option<&io::Error> {
+        match &self.rare {
+            Some(rare) => rare.failure.as_ref(),
+            None => None,
+        }
+    }
+
+    /// Whether a source failed, which was not reported yet.
+    pub(crate) fn has_source_error(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.source_error.is_some())
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome<'_> {
+        static NOTHING: Ending<Error> = Ending::new();
+        self.rare.as_ref().map_or(&NOTHING, |rare| &rare.ending).outcome(&self.connection)
+    }
+
+    #[cold]
+    pub(crate) fn keep_peer_close(&mut self, frame: CloseFrame<'_>) {
+        self.rare.get_or_insert_default().ending.keep_peer(frame, &self.connection);
     }
 
     pub(crate) const fn stop_sending(&mut self) {
@@ -271,20 +344,28 @@ impl Output {
     }
 
     pub(crate) fn set_water_marks(&mut self, low: usize, high: usize) {
-        self.marks = Some(Box::new(WaterMarks::new(low, high)));
+        self.rare().marks = Some(WaterMarks::new(low, high));
     }
 
     /// What waits is about to become less, or was so: no crossing of the water marks is missed.
+    #[inline]
     pub(crate) fn observe(&mut self) {
+        if self.rare.is_some() {
+            self.observe_marks();
+        }
+    }
+
+    #[cold]
+    fn observe_marks(&mut self) {
         let amount = self.buffered_amount();
-        if let Some(marks) = &mut self.marks {
+        if let Some(marks) = self.rare.as_mut().and_then(|rare| rare.marks.as_mut()) {
             marks.observe(amount);
         }
     }
 
     pub(crate) fn poll_water_marks(&mut self) -> Option<Flow> {
         self.observe();
-        self.marks.as_mut()?.poll()
+        self.rare.as_mut()?.marks.as_mut()?.poll()
     }
 
     /// Whether something that was queued has been dropped.
@@ -295,17 +376,24 @@ impl Output {
     /// Before transmitting: lets the connection drop what is not to go out any more.
     pub(crate) fn settle(&mut self, now: Instant) {
         self.observe();
-        let before = self.tx.queued_messages();
-        let _ = self.connection.poll_transmit(now, &mut self.tx);
-        self.lost_data |= self.tx.queued_messages() < before;
+        if let Some(sending) = self.tx.get_mut() {
+            sending.note_peak();
+        }
+        // While it is open, it drops nothing.
+        if self.connection.state() != State::Open {
+            let before = self.tx.queue().queued_messages();
+            let _ = self.connection.poll_transmit(now, self.tx.queue_mut());
+            self.lost_data |= self.tx.queue().queued_messages() < before;
+        }
     }
 
     pub(crate) fn buffered_amount(&self) -> usize {
-        self.tx.buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.buffered_amount())
+        self.tx.queue().buffered_amount()
+            + self.backlog.as_ref().map_or(0, |backlog| backlog.buffered_amount())
     }
 
     pub(crate) fn queued_messages(&self) -> usize {
-        self.tx.queued_messages() + self.backlog.as_ref().map_or(0, |backlog| backlog.len())
+        self.tx.queue().queued_messages() + self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
 
     /// Whether nothing more is to be received before the transport takes output.
@@ -314,22 +402,22 @@ impl Output {
     /// received.
     #[inline]
     pub(crate) fn has_enough(&self) -> bool {
-        self.tx.buffered_amount() > ENOUGH_OUTPUT
+        self.tx.queue().buffered_amount() > ENOUGH_OUTPUT
     }
 
     pub(crate) fn wants_transmit(&self) -> bool {
-        self.connection.wants_transmit(&self.tx)
+        self.connection.wants_transmit(self.tx.queue())
             || self.backlog.as_ref().is_some_and(|backlog| backlog.wants_transmit())
     }
 
     pub(crate) fn is_drained(&self) -> bool {
-        !self.connection.wants_transmit(&self.tx) && self.backlog.is_none()
+        !self.connection.wants_transmit(self.tx.queue()) && self.backlog.is_none()
     }
 
     /// What counts against the limits.
     #[inline]
     fn waiting(&self) -> usize {
-        self.tx.buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.cost())
+        self.tx.queue().buffered_amount() + self.backlog.as_ref().map_or(0, |backlog| backlog.cost())
     }
 
     /// How much payload the next piece of a message may have.

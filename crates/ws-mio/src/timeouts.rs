@@ -1,6 +1,7 @@
 //! The deadlines of many connections, folded into the one timeout of `Poll::poll`.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
 use mio::Token;
@@ -26,7 +27,7 @@ use ws_proto::Instant;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Timeouts {
-    tokens: HashMap<Token, Deadline>,
+    tokens: HashMap<Token, Deadline, BuildHasherDefault<TokenHasher>>,
     /// One entry a token, for the time at which it is looked at.
     // INVARIANT: (looked_at, token) is in here exactly if the token has that entry in `tokens`.
     queue: BTreeSet<(Instant, Token)>,
@@ -37,6 +38,29 @@ struct Deadline {
     at: Instant,
     /// Never later than `at`.
     looked_at: Instant,
+}
+
+/// Tokens are numbers that the application chose, mostly small ones in a row, and nobody else can make them collide; so
+/// that one multiplication spreads them well enough, for a look-up in each turn of each connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct TokenHasher(u64);
+
+impl Hasher for TokenHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_usize(usize::from(byte)));
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        // 2^64 divided by the golden ratio. The high half of the product depends on all bits of the number.
+        let product = u128::from(self.0 ^ number as u64) * 0x9E37_79B9_7F4A_7C15;
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Timeouts {

@@ -2,14 +2,15 @@
 
 use std::io;
 
-use ws_proto::{Chunk, Connection, Event, Instant, ReadyChunk, RecvBuf, TransportAction};
+use ws_proto::{Chunk, Connection, Event, Instant, ReadyChunk, TransportAction};
 
 use crate::error::Error;
+use crate::lent::Received;
 use crate::link::Moved;
-use crate::output::Output;
+use crate::output::{EVENT_BUDGET, Output};
 use crate::reply::Reply;
 use crate::transport::Transport;
-use crate::websocket::{EVENT_BUDGET, WebSocket};
+use crate::websocket::WebSocket;
 
 impl<IO: Transport> WebSocket<IO> {
     /// The next event and the means to answer it, or `None` if the turn is over.
@@ -24,14 +25,16 @@ impl<IO: Transport> WebSocket<IO> {
     #[allow(clippy::should_implement_trait)] // An iterator could not lend.
     #[inline]
     pub fn next(&mut self, now: Instant) -> Result<Option<(Event<'_>, Reply<'_>)>, Error> {
-        if self.receiving_stopped {
-            return self.next_close(now);
-        }
-        let Some(ready) = self.poll_next(now, Connection::poll_receive)? else { return Ok(None) };
-        if !ready.is_data() {
-            return Ok(Some(give(ready.event(&self.rx), &mut self.output, now)));
-        }
-        Ok(Some((ready.event(&self.rx), Reply::new(&mut self.output, now))))
+        let ready = match self.receive_at_hand(now, Connection::poll_receive) {
+            Some(ready) => ready,
+            None if self.receiving_stopped => return self.next_close(now),
+            None => match self.turn(now, Connection::poll_receive) {
+                Ok(Some(ready)) => ready,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Some(give(ready.event(self.rx.needed()), &mut self.output, now)))
     }
 
     /// The same as [`next`](Self::next) without putting messages together: a frame begins, as soon as its header has
@@ -64,43 +67,54 @@ impl<IO: Transport> WebSocket<IO> {
     ///
     /// As for [`next`](Self::next).
     pub fn next_chunk(&mut self, now: Instant) -> Result<Option<(Event<'_, Chunk<'_>>, Reply<'_>)>, Error> {
-        if self.receiving_stopped {
-            return self.next_close(now);
-        }
-        let Some(ready) = self.poll_next(now, Connection::poll_receive_chunk)? else { return Ok(None) };
-        Ok(Some(give(ready.event(&self.rx), &mut self.output, now)))
+        let ready = match self.receive_at_hand(now, Connection::poll_receive_chunk) {
+            Some(ready) => ready,
+            None if self.receiving_stopped => return self.next_close(now),
+            None => match self.turn(now, Connection::poll_receive_chunk)? {
+                Some(ready) => ready,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(give(ready.event(self.rx.needed()), &mut self.output, now)))
     }
 
     /// The one event that is still wanted when receiving was stopped.
+    // Inlined together with its caller, for an event that passes through memory on its way is twice as dear; and `?` sends
+    // it there.
+    #[inline(always)]
     fn next_close<D>(&mut self, now: Instant) -> Result<Option<(Event<'_, D>, Reply<'_>)>, Error> {
-        let Some(ready) = self.poll_next(now, receive_close)? else { return Ok(None) };
-        match ready.event(&self.rx) {
+        let ready = match self.turn(now, receive_close) {
+            Ok(Some(ready)) => ready,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match ready.event(self.rx.needed()) {
             Event::Close(frame) => Ok(Some(give(Event::Close(frame), &mut self.output, now))),
             _ => Ok(None),
         }
     }
 
-    /// An event that lies in the buffer already, as most do, or the whole turn.
+    /// An event that lies in the buffer already, as most do.
     #[inline]
-    fn poll_next<R>(
+    fn receive_at_hand<R>(
         &mut self,
         now: Instant,
-        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
-    ) -> Result<Option<R>, Error> {
-        let may_receive =
-            !self.closed && !self.should_transmit() && !self.reading_paused && self.event_budget > 0;
-        if may_receive && let Ok(Some(ready)) = receive(&mut self.output.connection, now, &mut self.rx) {
-            self.event_budget -= 1;
-            return Ok(Some(ready));
+        receive: impl FnOnce(&mut Connection, Instant, &mut Received) -> Result<Option<R>, ws_proto::Error>,
+    ) -> Option<R> {
+        if self.turn_only || self.output.event_budget == 0 || self.should_transmit() {
+            return None;
         }
-        self.turn(now, receive)
+        // An error is given by the turn.
+        let ready = receive(&mut self.output.connection, now, self.rx.get_mut()?).ok()??;
+        self.output.event_budget -= 1;
+        Some(ready)
     }
 
     #[inline(never)]
     fn turn<R>(
         &mut self,
         now: Instant,
-        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+        receive: impl Fn(&mut Connection, Instant, &mut Received) -> Result<Option<R>, ws_proto::Error>,
     ) -> Result<Option<R>, Error> {
         if self.closed {
             return Ok(None);
@@ -113,16 +127,16 @@ impl<IO: Transport> WebSocket<IO> {
             if self.reading_paused || self.output.has_enough() {
                 break;
             }
-            if self.event_budget == 0 {
+            if self.output.event_budget == 0 {
                 more = true;
                 break;
             }
             // An error is given below, when the Close frame is on its way. What still arrives is drained.
-            if let Ok(Some(ready)) = receive(&mut self.output.connection, now, &mut self.rx) {
-                self.event_budget -= 1;
+            if let Ok(Some(ready)) = receive(&mut self.output.connection, now, self.rx.needed()) {
+                self.output.event_budget -= 1;
                 return Ok(Some(ready));
             }
-            match self.link.read(&mut self.rx) {
+            match self.link.read(self.rx.needed()) {
                 Ok(Moved::Bytes(_)) => {}
                 Ok(Moved::Blocked) => break,
                 Ok(Moved::Later) => {
@@ -164,7 +178,9 @@ impl<IO: Transport> WebSocket<IO> {
         let mut more = false;
         'transport: loop {
             let sources_have_more = self.output.pump(now);
-            while let Some(mut transmit) = self.output.connection.poll_transmit(now, &mut self.output.tx) {
+            while let Some(mut transmit) =
+                self.output.connection.poll_transmit(now, self.output.tx.queue_mut())
+            {
                 match self.link.write(&transmit.slices()) {
                     Ok(Moved::Bytes(n)) => transmit.advance(n),
                     Ok(Moved::Later) => return true,
@@ -195,44 +211,58 @@ impl<IO: Transport> WebSocket<IO> {
     /// Does with the transport what the connection says.
     fn wind_up(&mut self, more: bool) {
         // What was received before the transport failed comes first.
-        if self.failure.is_some() && !more {
-            self.closed = true;
+        if self.output.failure().is_some() && !more {
+            self.close_transport();
         }
-        match self.output.connection.transport_action(&self.output.tx) {
+        match self.output.connection.transport_action(self.output.tx.queue()) {
             TransportAction::Keep => {}
             TransportAction::ShutdownWrite => {
                 if !self.link.is_unflushed()
                     && let Err(error) = self.link.shutdown_write()
                 {
                     self.handle_failure(error);
-                    self.closed = true;
+                    self.close_transport();
                 }
             }
             TransportAction::Close => {
                 // Closing is dropping, which is the application's; the peer need not wait for that.
                 let _ = self.link.shutdown_write();
-                self.closed = true;
+                self.close_transport();
             }
         }
     }
 
+    const fn close_transport(&mut self) {
+        self.closed = true;
+        self.update_turn_only();
+    }
+
     fn end_turn(&mut self, more: bool) {
-        self.event_budget = EVENT_BUDGET;
+        self.output.event_budget = EVENT_BUDGET;
         self.output.end_turn();
         self.output.observe();
         self.link.end_turn(more);
         if !more {
             // Idle connections hold no memory.
-            self.rx.shrink(0);
-            self.output.tx.shrink();
+            self.rx.give_back();
+            self.output.tx.give_back();
         }
     }
 
     /// The outcome, if it is an error and was not given yet.
+    #[inline]
     fn take_error(&mut self) -> Option<Error> {
+        if self.output.connection.error().is_none() && !self.output.has_source_error() && !self.closed {
+            return None;
+        }
+        self.take_some_error()
+    }
+
+    #[cold]
+    fn take_some_error(&mut self) -> Option<Error> {
         let error = self.find_error()?;
         self.reported = true;
-        self.output.ending.keep_error(error.duplicate());
+        self.output.rare().ending.keep_error(error.duplicate());
         Some(error)
     }
 
@@ -241,23 +271,25 @@ impl<IO: Transport> WebSocket<IO> {
         if self.reported {
             return None;
         }
-        if let Some(error) = self.output.source_error.take() {
+        if self.output.has_source_error()
+            && let Some(error) = self.output.rare().source_error.take()
+        {
             return Some(Error::Source(error));
         }
         if self.output.connection.is_clean() {
             return None;
         }
         match (self.output.connection.error(), self.closed) {
-            (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.failure.is_some() => {
-                self.failure.take().map(Error::Io)
+            (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.output.failure().is_some() => {
+                self.output.rare().failure.take().map(Error::Io)
             }
             (error, _) => error.map(Error::Protocol),
         }
     }
 
     fn handle_failure(&mut self, error: io::Error) {
-        if self.failure.is_none() {
-            self.failure = Some(error);
+        if self.output.failure().is_none() {
+            self.output.rare().failure = Some(error);
         }
     }
 
@@ -268,9 +300,10 @@ impl<IO: Transport> WebSocket<IO> {
 }
 
 /// The event, with the means to answer it. The last thing that it passes before the application has it.
+#[inline(always)]
 fn give<'a, D>(event: Event<'a, D>, output: &'a mut Output, now: Instant) -> (Event<'a, D>, Reply<'a>) {
-    if let Event::Close(frame) = &event {
-        output.ending.keep_peer(*frame, &output.connection);
+    if let Event::Close(frame) = event {
+        output.keep_peer_close(frame);
     }
     (event, Reply::new(output, now))
 }
@@ -279,7 +312,7 @@ fn give<'a, D>(event: Event<'a, D>, output: &'a mut Output, now: Instant) -> (Ev
 fn receive_close(
     connection: &mut Connection,
     now: Instant,
-    rx: &mut RecvBuf<Vec<u8>>,
+    rx: &mut Received,
 ) -> Result<Option<ReadyChunk>, ws_proto::Error> {
     while let Some(ready) = connection.poll_receive_chunk(now, rx)? {
         if matches!(ready.event(rx), Event::Close(_)) {

@@ -2,19 +2,16 @@
 
 use std::io;
 
-use bytes::Bytes;
 use mio::event::{self, Source};
 use mio::{Interest, Registry, Token};
 #[cfg(feature = "deflate")]
 use ws_proto::deflate::{DeflateConfig, DeflateParams};
-use ws_proto::{CloseCode, Config, Connection, Instant, Kind, RecvBuf, Role, Rsv, SendQueue, State};
+use ws_proto::{CloseCode, Config, Connection, Instant, Kind, Role, Rsv, State};
 
 use crate::Outcome;
+use crate::lent::{Lent, Received, Sending};
 use crate::link::Link;
 use crate::output::Output;
-
-/// How many events one turn gives at most.
-pub(crate) const EVENT_BUDGET: u16 = 1024;
 
 /// One WebSocket connection over a non-blocking transport: readiness in, events out, interest out.
 ///
@@ -48,10 +45,10 @@ pub(crate) const EVENT_BUDGET: u16 = 1024;
 pub struct WebSocket<IO> {
     pub(crate) link: Link<IO>,
     pub(crate) output: Output,
-    pub(crate) rx: RecvBuf<Vec<u8>>,
-    /// The transport failed; reported as soon as what it had delivered before is.
-    pub(crate) failure: Option<io::Error>,
-    pub(crate) event_budget: u16,
+    pub(crate) rx: Lent<Received>,
+    /// Reading is paused, receiving stopped, or all is over; so that the way to an event has one thing to look at.
+    // INVARIANT: as `update_turn_only` sets it.
+    pub(crate) turn_only: bool,
     pub(crate) reading_paused: bool,
     pub(crate) writing_paused: bool,
     pub(crate) receiving_stopped: bool,
@@ -67,16 +64,18 @@ impl<IO> WebSocket<IO> {
     /// `leftover` is what was already read of the stream behind the handshake; none of it may be lost. The transport is
     /// non-blocking, and may be registered already.
     pub fn from_upgraded(io: IO, role: Role, config: Config, now: Instant, leftover: &[u8]) -> Self {
-        let mut rx = RecvBuf::default();
-        rx.extend_from_slice(leftover);
-        Self::new(Link::new(io), rx, SendQueue::new().limit(usize::MAX), role, config, now)
+        let mut rx = Lent::none();
+        if !leftover.is_empty() {
+            Lent::<Received>::needed(&mut rx).extend_from_slice(leftover);
+        }
+        Self::new(Link::new(io), rx, Lent::none(), role, config, now)
     }
 
     /// Bytes may wait in the buffers for which no event is to come: the first turn is due.
     pub(crate) fn new(
         mut link: Link<IO>,
-        rx: RecvBuf<Vec<u8>>,
-        tx: SendQueue<Bytes>,
+        rx: Lent<Received>,
+        tx: Lent<Sending>,
         role: Role,
         config: Config,
         now: Instant,
@@ -86,8 +85,7 @@ impl<IO> WebSocket<IO> {
             link,
             output: Output::new(Connection::new(role, config, now), tx),
             rx,
-            failure: None,
-            event_budget: EVENT_BUDGET,
+            turn_only: false,
             reading_paused: false,
             writing_paused: false,
             receiving_stopped: false,
@@ -178,7 +176,7 @@ impl<IO> WebSocket<IO> {
     /// How the connection ended, in one value: who closed it, both codes and reasons, whether that was clean, and the
     /// error. `None` until it is over, as [`is_closed`](Self::is_closed) says.
     pub fn outcome(&self) -> Option<Outcome<'_>> {
-        self.closed.then(|| self.output.ending.outcome(&self.output.connection))
+        self.closed.then(|| self.output.outcome())
     }
 
     /// Whether the closing handshake was completed, and nothing failed before.

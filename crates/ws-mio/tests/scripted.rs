@@ -394,11 +394,12 @@ fn every_ping_of_a_peer_that_reads_is_answered() {
 }
 
 #[test]
-fn an_idle_connection_holds_no_receive_buffer_and_an_unfinished_message_keeps_its_own() {
+fn an_idle_connection_holds_no_buffer_and_an_unfinished_message_keeps_its_own() {
     let message = masked(TEXT, b"Hello");
     let mut ws = server(Memory::with_incoming(message[..7].iter().copied()));
     assert!(matches!(ws.next(NOW), Ok(None)));
-    assert!(!format!("{ws:?}").contains("capacity: 0"), "{ws:?}");
+    let debug = format!("{ws:?}");
+    assert!(debug.contains("rx: Some(RecvBuf { message: 1") && debug.contains("tx: None"), "{debug}");
     // Another connection of this thread gets a buffer of its own meanwhile.
     let mut other = server(Memory::with_incoming(masked(TEXT, b"World")));
     let mut got = Vec::new();
@@ -407,7 +408,23 @@ fn an_idle_connection_holds_no_receive_buffer_and_an_unfinished_message_keeps_it
     ws.handle_readiness(true, false);
     echo_turn(&mut ws, NOW, &mut got).unwrap();
     assert_eq!(got, [Got::Text("World".into()), Got::Text("Hello".into())]);
-    assert!(format!("{ws:?}").contains("capacity: 0") && format!("{other:?}").contains("capacity: 0"));
+    for idle in [ws, other] {
+        let debug = format!("{idle:?}");
+        assert!(debug.contains("rx: None") && debug.contains("tx: None"), "{debug}");
+    }
+}
+
+#[test]
+fn what_is_refused_leaves_no_queue_behind() {
+    let mut ws = server(Memory::default());
+    assert!(matches!(ws.next(NOW), Ok(None)));
+    ws.begin_message(Kind::Text).unwrap();
+    assert_eq!(ws.send(Message::Text("between")), Err(SendError::MessageInProgress));
+    assert!(format!("{ws:?}").contains("tx: None"), "{ws:?}");
+    ws.write_message(b"text").unwrap();
+    assert!(!format!("{ws:?}").contains("tx: None"), "{ws:?}");
+    assert!(matches!(ws.next(NOW), Ok(None)));
+    assert!(format!("{ws:?}").contains("tx: None"), "{ws:?}");
 }
 
 #[test]

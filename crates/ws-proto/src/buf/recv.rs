@@ -11,6 +11,8 @@ use crate::wire::header::MAX_CONTROL_FRAME;
 const FIRST_SIZE: usize = 4 << 10;
 /// How far storage grows only because reads fill it; a large message takes it further.
 const MAX_READ: usize = 64 << 10;
+/// Room behind a large frame, so that the read that completes it leaves some, and is not followed by one in vain.
+const BEHIND_FRAME: usize = 4 << 10;
 /// A fixed buffer holds, beside an unfinished message, the control frame that may come between its fragments.
 pub(crate) const RESERVED: usize = MAX_CONTROL_FRAME;
 
@@ -54,7 +56,8 @@ pub struct RecvBuf<S> {
     utf8: Utf8Validator,
     parsed: usize,
     filled: usize,
-    /// Up to where the frame that is being received reaches, if all of it fits where it lies.
+    /// Up to where the first frame of the message that is being received reaches, or will; possibly far beyond the
+    /// storage. Nothing but `filled` says how much of it is there.
     frame_end: usize,
     /// What the last event refers to. Forgotten before any byte moves or changes.
     pub(super) delivered: Delivered,
@@ -175,7 +178,7 @@ impl<S: Storage> RecvBuf<S> {
     ///
     /// For a connection that has gone idle. The next [`spare_mut`](Self::spare_mut) makes room again. With `std`, a `Vec` that
     /// shrinks to nothing is kept by the thread for the next one that grows: up to eight of at most 128 KiB, and larger ones of
-    /// 4 MiB together. So that costs next to nothing, and all idle connections of a thread together hold no more than that.
+    /// 16 MiB together. So that costs next to nothing, and all idle connections of a thread together hold no more than that.
     pub fn shrink(&mut self, size: usize) {
         if !self.is_empty() {
             return;
@@ -224,20 +227,33 @@ impl<S: Storage> RecvBuf<S> {
         }
         let len = self.capacity();
         // A frame that fits where it lies needs no more room.
-        let is_tight = |buffer: &Self| len - buffer.filled < len / 4 && buffer.filled >= buffer.frame_end;
+        let is_tight = |buffer: &Self| {
+            len - buffer.filled < len / 4 && !(buffer.filled + 1..=len).contains(&buffer.frame_end)
+        };
         // Moving is worth while only for a good deal of room; and a fixed buffer near its end has to anyway.
         if is_tight(self) || len == self.filled {
             self.compact();
         }
         let wanted = if len < FIRST_SIZE {
             FIRST_SIZE
-        } else if is_tight(self) || (self.read_filled && len < MAX_READ) {
+        } else if is_tight(self) {
+            self.larger()
+        } else if self.read_filled && len < MAX_READ {
             len.saturating_mul(2)
         } else {
             return;
         };
         self.storage.grow(wanted.min(self.storage.max_len()));
         self.read_filled = false;
+    }
+
+    /// The size to grow to: twice the present one; or what takes a large frame to its end, once a third of that has
+    /// arrived.
+    fn larger(&self) -> usize {
+        let doubled = self.capacity().saturating_mul(2);
+        let whole_frame = self.frame_end.saturating_add(BEHIND_FRAME);
+        let is_worth_it = self.capacity() >= MAX_READ && self.frame_end > self.capacity();
+        if is_worth_it && whole_frame <= self.filled.saturating_mul(3) { whole_frame } else { doubled }
     }
 
     /// ```text
@@ -253,9 +269,10 @@ impl<S: Storage> RecvBuf<S> {
         if self.parsed > message_len {
             self.storage.bytes_mut().copy_within(self.parsed..self.filled, message_len);
         }
+        // The first frame of a message moves with it; or nothing of it is there yet but what is not parsed.
+        self.frame_end = self.frame_end.saturating_sub(if message_len > 0 { start } else { self.parsed });
         self.filled = message_len + (self.filled - self.parsed);
         self.parsed = message_len;
-        self.frame_end = 0;
         self.message_start = 0;
         self.message_end = message_len;
     }
@@ -335,8 +352,8 @@ impl<S: Storage> RecvBuf<S> {
             self.compact();
             self.begin_region();
         }
-        // Where it fits, the sum does as well.
-        self.frame_end = if len <= (capacity - self.parsed) as u64 { self.parsed + len as usize } else { 0 };
+        // What does not fit into a number is as far away as the largest.
+        self.frame_end = self.parsed.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
     }
 
     /// Takes the next `n` unparsed bytes into the message. They are the last ones of what comes back, to be unmasked and

@@ -10,9 +10,9 @@ use core::cell::RefCell;
 const MAX: usize = 8;
 /// A larger one, as a large message needs it, is kept apart, so that it does not come to wait with a few bytes in it.
 const MAX_LEN: usize = 128 << 10;
-/// How much all the larger ones may have together. Fresh memory for a message of 1 MiB costs more, in page faults and
-/// zeroing, than to receive it.
-const MAX_LARGE: usize = 4 << 20;
+/// How much all the larger ones may have together: what a dozen connections need that are in the middle of a message of
+/// 1 MiB. Fresh memory for one costs more, in page faults and zeroing, than to receive it.
+const MAX_LARGE: usize = 16 << 20;
 
 std::thread_local! {
     static SPARE: RefCell<Spare> = const {
