@@ -259,6 +259,9 @@ impl<S: Storage, O: Outbound> Endpoint<S, O> {
             assert!(wanted, "there is something, but wants_transmit denies it");
             let slices = transmit.slices();
             assert!(!slices.is_empty() && slices.iter().all(|slice| !slice.is_empty()));
+            if let Some(bytes) = transmit.contiguous() {
+                assert_eq!(*slices, [bytes]);
+            }
             let before = sent.len();
             for slice in slices.iter() {
                 let n = slice.len().min(room - sent.len());

@@ -90,6 +90,26 @@ fn more_slices_than_one_transmit_offers_lose_nothing_and_the_close_stays_last() 
     assert_eq!(end.say(), expected);
 }
 
+/// `Endpoint::transmit` compares it with the slices wherever there is any.
+#[test]
+fn data_that_lies_in_one_piece_is_offered_as_such_and_nothing_else() {
+    let mut end = Endpoint::with(Role::Server, config(), Vec::new(), SendQueue::<Vec<u8>>::new());
+    let contiguous = |end: &mut Endpoint<Vec<u8>, SendQueue<Vec<u8>>>| {
+        end.conn.poll_transmit(end.now, &mut end.tx).unwrap().contiguous().map(<[u8]>::to_vec)
+    };
+    end.send_text("a").unwrap();
+    end.send_text("b").unwrap();
+    assert_eq!(contiguous(&mut end).unwrap(), [0x81, 1, b'a', 0x81, 1, b'b']);
+    end.conn.ping(b"").unwrap();
+    assert_eq!(contiguous(&mut end), None);
+    end.say();
+    end.conn.send_owned(&mut end.tx, Kind::Binary, vec![1; 2000]).unwrap();
+    assert_eq!(contiguous(&mut end), None);
+    end.say();
+    end.close(1000, "").unwrap();
+    assert_eq!(contiguous(&mut end), None);
+}
+
 #[test]
 fn polling_again_without_advancing_offers_the_same() {
     let mut end = Endpoint::client();

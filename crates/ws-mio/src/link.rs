@@ -4,7 +4,7 @@ use std::io;
 
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
-use ws_proto::{RecvBuf, Slices, Storage};
+use ws_proto::{Outbound, RecvBuf, Slices, Storage, Transmit};
 
 use crate::transport::Transport;
 
@@ -178,20 +178,31 @@ impl<IO: Transport> Link<IO> {
         Ok(Moved::Later)
     }
 
-    /// One write of `slices`, which are not empty.
-    pub(crate) fn write(&mut self, slices: &Slices<'_>) -> io::Result<Moved> {
+    /// One write of what is to be transmitted.
+    pub(crate) fn write<O: Outbound>(&mut self, transmit: &Transmit<'_, O>) -> io::Result<Moved> {
+        if let Some(bytes) = transmit.contiguous() {
+            return self.write_with(bytes.len(), |io| io.write(bytes));
+        }
+        self.write_slices(&transmit.slices())
+    }
+
+    /// The same of slices, one or more.
+    pub(crate) fn write_slices(&mut self, slices: &Slices<'_>) -> io::Result<Moved> {
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        let (slices, len) = slices.to_io_slices();
+        self.write_with(offered, |io| io.write_vectored(&slices[..len]))
+    }
+
+    fn write_with(
+        &mut self,
+        offered: usize,
+        mut write: impl FnMut(&mut IO) -> io::Result<usize>,
+    ) -> io::Result<Moved> {
         if self.write_failed || !self.writable {
             return Ok(Moved::Blocked);
         }
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         while self.write_budget > 0 {
-            let result = match **slices {
-                [slice] => self.io.write(slice),
-                _ => {
-                    let (slices, len) = slices.to_io_slices();
-                    self.io.write_vectored(&slices[..len])
-                }
-            };
+            let result = write(&mut self.io);
             self.write_budget = self.write_budget.saturating_sub(cost(&result));
             match result {
                 Ok(0) => {

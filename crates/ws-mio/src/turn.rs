@@ -181,7 +181,7 @@ impl<IO: Transport> WebSocket<IO> {
             while let Some(mut transmit) =
                 self.output.connection.poll_transmit(now, self.output.tx.queue_mut())
             {
-                match self.link.write(&transmit.slices()) {
+                match self.link.write(&transmit) {
                     Ok(Moved::Bytes(n)) => transmit.advance(n),
                     Ok(Moved::Later) => return true,
                     Ok(Moved::Blocked | Moved::Eof) => break 'transport,

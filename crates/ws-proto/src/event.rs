@@ -152,7 +152,7 @@ impl Ready {
     ///
     /// If that buffer was used in between, by `spare_mut` or another receive, the payload may be gone: the event then
     /// has an empty one, and never other bytes.
-    #[inline]
+    #[inline(always)]
     pub fn event<S: Storage>(self, rx: &RecvBuf<S>) -> Event<'_> {
         match self.kind {
             ReadyKind::Binary | ReadyKind::Text => Event::Data(self.message(rx)),

@@ -58,6 +58,8 @@ pub(crate) mod sealed {
         /// How many bytes of the front frame are left, if a part of it is transmitted already; else 0. Nothing may
         /// come between these and what was before them.
         fn frame_left(&self) -> usize;
+        /// All the waiting bytes, if there are any and they lie in one piece.
+        fn contiguous(&self) -> Option<&[u8]>;
         /// Adds the waiting bytes `from..to`, counted from the front, to `slices`, as far as there is room.
         fn slices<'s>(&'s self, from: usize, to: usize, slices: &mut Slices<'s>);
         /// The first `n` waiting bytes are transmitted.

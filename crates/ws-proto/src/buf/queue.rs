@@ -279,6 +279,11 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
         self.frame_left
     }
 
+    #[inline]
+    fn contiguous(&self) -> Option<&[u8]> {
+        Some(self.copied.bytes()).filter(|bytes| !bytes.is_empty() && self.parts.is_empty())
+    }
+
     fn slices<'s>(&'s self, from: usize, to: usize, slices: &mut Slices<'s>) {
         if from == 0 && to == self.buffered {
             return self.all_slices(slices);

@@ -173,6 +173,11 @@ impl<S: Storage> sealed::Sealed for SendBuf<S> {
     }
 
     #[inline]
+    fn contiguous(&self) -> Option<&[u8]> {
+        Some(self.run.bytes()).filter(|bytes| !bytes.is_empty())
+    }
+
+    #[inline]
     fn slices<'s>(&'s self, from: usize, to: usize, slices: &mut Slices<'s>) {
         slices.push(&self.run.bytes()[from..to]);
     }

@@ -116,6 +116,14 @@ pub struct Transmit<'t, O> {
 }
 
 impl<O: Outbound> Transmit<'_, O> {
+    /// All that there is to transmit, if it lies in one piece, as it mostly does: for a plain write.
+    ///
+    /// `None` says that it may be more than one: see [`slices`](Self::slices), which always has them, and takes longer.
+    #[inline]
+    pub fn contiguous(&self) -> Option<&[u8]> {
+        if self.connection.has_control_output() { None } else { self.tx.contiguous() }
+    }
+
     /// The slices, at least one, none of them empty.
     #[inline(never)]
     pub fn slices(&self) -> Slices<'_> {
