@@ -93,6 +93,7 @@ mod connect;
 mod driver;
 mod error;
 mod exchange;
+mod lent;
 mod message;
 mod message_reader;
 mod message_writer;

@@ -17,6 +17,7 @@ use ws_proto::{
 use crate::Outcome;
 use crate::driver::Driver;
 use crate::error::Error;
+use crate::lent::Lent;
 use crate::message::Message;
 use crate::message_reader::{self, MessageReader, ReceiveChunks};
 use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
@@ -42,7 +43,7 @@ use crate::waiters::Half;
 /// Do not drop it before, or the peer may never see why it ended.
 #[derive(Debug)]
 pub struct WebSocket<IO> {
-    pub(crate) rx: RecvBuf<Vec<u8>>,
+    pub(crate) rx: Lent<RecvBuf<Vec<u8>>>,
     pub(crate) driver: Driver<IO>,
 }
 
@@ -66,7 +67,7 @@ impl<IO> WebSocket<IO> {
         timer: Timer,
     ) -> Self {
         let conn = Connection::new(role, config, timer.now());
-        Self { rx, driver: Driver::new(io, conn, tx, timer) }
+        Self { rx: Lent::from(rx), driver: Driver::new(io, conn, tx, timer) }
     }
 
     /// Switches permessage-deflate (RFC 7692) on, with what was agreed on in an opening handshake that was done
@@ -173,7 +174,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Safe: no event is lost if the future is dropped before it is ready.
     pub async fn next(&mut self) -> Result<Option<(Event<'_>, Reply<'_, IO>)>, Error> {
         let ready = poll_fn(|cx| self.poll_receive(cx, Half::Receive)).await?;
-        Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
+        Ok(ready.map(|ready| (ready.event(self.rx.get()), Reply::new(&mut self.driver))))
     }
 
     /// The same as [`next`](Self::next) without putting messages together: frames begin, pieces of their payload
@@ -189,7 +190,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Safe: no event is lost if the future is dropped before it is ready.
     pub async fn next_chunk(&mut self) -> Result<Option<(Event<'_, Chunk<'_>>, Reply<'_, IO>)>, Error> {
         let ready = poll_fn(|cx| self.poll_receive_chunk(cx)).await?;
-        Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
+        Ok(ready.map(|ready| (ready.event(self.rx.get()), Reply::new(&mut self.driver))))
     }
 
     /// Waits for the next message to begin, and gives a reader for its payload, which implements `AsyncRead`; `None`
@@ -427,7 +428,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<ReadyChunk>, Error>> {
-        self.driver.poll_receive(cx, Half::Receive, &mut self.rx, Connection::poll_receive_chunk)
+        self.driver.poll_receive(cx, Half::Receive, &mut self.rx)
     }
 
     /// The next event, for everything that receives messages as a whole.
@@ -436,7 +437,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         cx: &mut Context<'_>,
         half: Half,
     ) -> Poll<Result<Option<Ready>, Error>> {
-        self.driver.poll_receive(cx, half, &mut self.rx, Connection::poll_receive)
+        self.driver.poll_receive(cx, half, &mut self.rx)
     }
 }
 
@@ -448,11 +449,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_reader::sealed::Sealed for WebS
     }
 
     fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>> {
-        ready.event(&self.rx)
+        ready.event(self.rx.get())
     }
 
     fn skip(&mut self) {
-        self.driver.conn.skip_message(&mut self.rx);
+        self.driver.conn.skip_message(self.rx.get_mut());
     }
 }
 

@@ -19,7 +19,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let ready = ready!(self.poll_receive(cx, Half::Receive));
-        Poll::Ready(ready.map(|ready| ready.map(|ready| ready.event(&self.rx).into())).transpose())
+        Poll::Ready(ready.map(|ready| ready.map(|ready| ready.event(self.rx.get()).into())).transpose())
     }
 }
 
