@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::rsv::Rsv;
+use crate::time::Instant;
 
 /// Limits, timeouts and policies of one connection.
 ///
@@ -209,7 +210,9 @@ impl Millis {
         })
     }
 
-    pub(crate) const fn as_duration(self) -> Option<Duration> {
-        if self.0 == 0 { None } else { Some(Duration::from_millis(self.0 as u64)) }
+    /// When it is over if it begins at `now`.
+    #[inline]
+    pub(crate) const fn after(self, now: Instant) -> Option<Instant> {
+        if self.0 == 0 { None } else { Some(now.saturating_add_millis(self.0)) }
     }
 }

@@ -1,6 +1,6 @@
 //! What was received: events that borrow the receive buffer and nothing else.
 
-use crate::buf::recv::{Delivered, RecvBuf};
+use crate::buf::recv::{EventNumber, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::close_code::CloseCode;
 use crate::rsv::Rsv;
@@ -130,7 +130,7 @@ pub struct FrameHeader {
 #[must_use = "the event is lost once the buffer is used again"]
 pub struct Ready {
     pub(crate) kind: ReadyKind,
-    pub(crate) place: Delivered,
+    pub(crate) number: EventNumber,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -155,22 +155,22 @@ impl Ready {
     #[inline]
     pub fn event<S: Storage>(self, rx: &RecvBuf<S>) -> Event<'_> {
         match self.kind {
-            ReadyKind::Binary | ReadyKind::Text => self.data_event(rx),
+            ReadyKind::Binary | ReadyKind::Text => Event::Data(self.message(rx)),
             ReadyKind::Close(code) => {
-                Event::Close(CloseFrame { code, reason: rx.delivered_text(self.place) })
+                Event::Close(CloseFrame { code, reason: rx.delivered_text(self.number) })
             }
-            ReadyKind::Ping => Event::Ping(rx.delivered(self.place)),
-            ReadyKind::Pong => Event::Pong(rx.delivered(self.place)),
+            ReadyKind::Ping => Event::Ping(rx.delivered(self.number)),
+            ReadyKind::Pong => Event::Pong(rx.delivered(self.number)),
         }
     }
 
     /// The same for what is known to be a message.
     #[inline(always)]
-    pub(crate) fn data_event<S: Storage>(self, rx: &RecvBuf<S>) -> Event<'_> {
-        Event::Data(match self.kind {
-            ReadyKind::Text => Message::Text(rx.delivered_text(self.place)),
-            _ => Message::Binary(rx.delivered(self.place)),
-        })
+    pub(crate) fn message<S: Storage>(self, rx: &RecvBuf<S>) -> Message<'_> {
+        match self.kind {
+            ReadyKind::Text => Message::Text(rx.delivered_text(self.number)),
+            _ => Message::Binary(rx.delivered(self.number)),
+        }
     }
 }
 

@@ -50,6 +50,12 @@ impl Instant {
         Duration::from_nanos(self.nanos)
     }
 
+    /// The same as the sum with a duration, for one of milliseconds, of which the nanoseconds are in range.
+    #[inline]
+    pub(crate) const fn saturating_add_millis(self, millis: u32) -> Self {
+        Self { nanos: self.nanos.saturating_add(millis as u64 * 1_000_000) }
+    }
+
     /// The time from `earlier` until `self`, or zero if `earlier` is in fact later.
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.nanos.saturating_sub(earlier.nanos))

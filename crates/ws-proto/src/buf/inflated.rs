@@ -13,7 +13,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::recv::{Delivered, RecvBuf};
+use super::recv::{Delivered, EventNumber, RecvBuf};
 use super::storage::Storage;
 use crate::deflate::inflater::Inflater;
 use crate::deflate::pool;
@@ -99,7 +99,7 @@ impl Inflated {
         })
     }
 
-    pub(super) fn bytes(&self, what: Delivered) -> &[u8] {
+    pub(super) fn bytes(&self, what: &Delivered) -> &[u8] {
         self.bytes.get(what.start..what.end).unwrap_or(&[])
     }
 }
@@ -161,7 +161,7 @@ impl<S: Storage> RecvBuf<S> {
     }
 
     /// As [`deliver_message`](Self::deliver_message), of what was inflated.
-    pub(crate) fn deliver_inflated(&mut self, text: bool) -> Delivered {
+    pub(crate) fn deliver_inflated(&mut self, text: bool) -> EventNumber {
         self.delivered = self.next_delivered(0, 0, text);
         if let Some(inflated) = &mut self.inflated {
             let utf8 = text && !inflated.unchecked && inflated.utf8.finish().is_ok();
@@ -169,11 +169,11 @@ impl<S: Storage> RecvBuf<S> {
             self.delivered = Delivered { start, end, utf8, inflated: true, ..self.delivered };
             inflated.begin();
         }
-        self.delivered
+        self.delivered.number
     }
 
     /// As [`deliver_piece`](Self::deliver_piece), of what was inflated.
-    pub(crate) fn deliver_inflated_piece(&mut self, text: bool) -> Option<Delivered> {
+    pub(crate) fn deliver_inflated_piece(&mut self, text: bool) -> Option<EventNumber> {
         let inflated = self.inflated.as_mut()?;
         let utf8 = text && !inflated.unchecked;
         let held_back = if utf8 { inflated.utf8.unfinished() } else { 0 };
@@ -187,6 +187,6 @@ impl<S: Storage> RecvBuf<S> {
             inflated.begin();
         }
         self.delivered = Delivered { inflated: true, ..self.next_delivered(start, end, utf8) };
-        Some(self.delivered)
+        Some(self.delivered.number)
     }
 }

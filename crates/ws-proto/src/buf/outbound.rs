@@ -4,7 +4,7 @@
 #![allow(unnameable_types)]
 
 use crate::wire::header::EncodedHeader;
-use crate::wire::mask::Mask;
+use crate::wire::mask;
 
 /// How many slices one [`Transmit`](crate::Transmit) offers at most. Enough to empty any [`SendBuf`](crate::SendBuf)
 /// and a good deal of a `SendQueue` in one vectored write.
@@ -93,7 +93,7 @@ impl Frame<'_> {
         }
         let body = &mut out[size..];
         match self.masking_key {
-            Some(key) => Mask::new(key).copy(self.payload, body),
+            Some(key) => mask::copy(key, self.payload, body),
             None => body.copy_from_slice(self.payload),
         }
     }

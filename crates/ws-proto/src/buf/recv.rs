@@ -66,18 +66,21 @@ pub struct RecvBuf<S> {
 }
 
 /// The part of the buffer that an event refers to.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Delivered {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Delivered {
+    pub(super) start: usize,
+    pub(super) end: usize,
     // INVARIANT: set only for bytes that the UTF-8 validator has accepted from the first to the last.
-    pub(crate) utf8: bool,
+    pub(super) utf8: bool,
     /// They are among what was inflated, and not in the storage.
     #[cfg(feature = "deflate")]
-    pub(crate) inflated: bool,
-    /// Tells this from what lay in the same place before; comes round after 2^32 events.
-    pub(crate) number: u32,
+    pub(super) inflated: bool,
+    pub(super) number: EventNumber,
 }
+
+/// Which event of a buffer it was: that is all that is handed about of it. Comes round after 2^32 events.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct EventNumber(u32);
 
 impl<S: Storage> RecvBuf<S> {
     /// A buffer of fixed size needs at least this many bytes for any traffic at all: the largest control frame.
@@ -103,7 +106,7 @@ impl<S: Storage> RecvBuf<S> {
                 utf8: false,
                 #[cfg(feature = "deflate")]
                 inflated: false,
-                number: 0,
+                number: EventNumber(0),
             },
             #[cfg(feature = "deflate")]
             inflated: None,
@@ -389,31 +392,37 @@ impl<S: Storage> RecvBuf<S> {
         self.utf8.finish().is_ok()
     }
 
-    /// Takes a whole frame that is no part of a message that is put together: passes over its header, and gives its payload
-    /// for unmasking.
+    /// The bytes that were received and not yet looked at, to be unmasked where they lie.
     #[inline]
-    pub(crate) fn take_whole(&mut self, header: usize, payload: usize) -> &mut [u8] {
+    pub(crate) fn unparsed_mut(&mut self) -> &mut [u8] {
+        &mut self.storage.bytes_mut()[self.parsed..self.filled]
+    }
+
+    /// Takes a whole frame that is no part of a message that is put together: passes over its header, and delivers its
+    /// payload. If it is text, it was checked.
+    #[inline]
+    pub(crate) fn deliver_whole(&mut self, header: usize, payload: usize, utf8: bool) -> EventNumber {
         debug_assert!(header + payload <= self.filled - self.parsed);
         let start = self.parsed + header;
         let end = start + payload;
         self.parsed = end;
-        self.delivered = self.next_delivered(start, end, false);
-        &mut self.storage.bytes_mut()[start..end]
+        self.delivered = self.next_delivered(start, end, utf8);
+        self.delivered.number
     }
 
     /// Ends the message: it is what the next event refers to, and dead once the buffer is used again.
     #[inline]
-    pub(crate) fn deliver_message(&mut self, text: bool) -> Delivered {
+    pub(crate) fn deliver_message(&mut self, text: bool) -> EventNumber {
         let utf8 = text && self.unchecked == 0 && self.ends_with_character();
         self.deliver(self.message_end, utf8);
         self.begin_region();
-        self.delivered
+        self.delivered.number
     }
 
     /// The message so far is what the next event refers to, and dead once the buffer is used again; the beginning of a
     /// character, if it is text, is held back and goes on being the message. `None` if that leaves nothing.
     #[inline]
-    pub(crate) fn deliver_piece(&mut self, text: bool) -> Option<Delivered> {
+    pub(crate) fn deliver_piece(&mut self, text: bool) -> Option<EventNumber> {
         let utf8 = text && self.unchecked == 0;
         let held_back = if utf8 { self.utf8.unfinished() } else { 0 };
         let end = self.message_end.saturating_sub(held_back).max(self.message_start);
@@ -426,7 +435,7 @@ impl<S: Storage> RecvBuf<S> {
         } else {
             self.begin_region();
         }
-        Some(self.delivered)
+        Some(self.delivered.number)
     }
 
     /// The message up to `end` is what the next event refers to.
@@ -443,22 +452,15 @@ impl<S: Storage> RecvBuf<S> {
             utf8,
             #[cfg(feature = "deflate")]
             inflated: false,
-            number: self.delivered.number.wrapping_add(1),
+            number: EventNumber(self.delivered.number.0.wrapping_add(1)),
         }
-    }
-
-    /// The payload just taken, but for its first `skip` bytes, is what the event refers to.
-    #[inline]
-    pub(crate) fn deliver_whole(&mut self, skip: usize, utf8: bool) -> Delivered {
-        self.delivered.start = (self.delivered.start + skip).min(self.delivered.end);
-        self.delivered.utf8 = utf8;
-        self.delivered
     }
 
     /// The bytes that an event refers to; none if the buffer was used since.
     #[inline]
-    pub(crate) fn delivered(&self, what: Delivered) -> &[u8] {
-        if what != self.delivered {
+    pub(crate) fn delivered(&self, number: EventNumber) -> &[u8] {
+        let what = &self.delivered;
+        if number != what.number {
             return &[];
         }
         #[cfg(feature = "deflate")]
@@ -470,11 +472,11 @@ impl<S: Storage> RecvBuf<S> {
 
     /// The same as text; empty as well if what is there was not checked to be text.
     #[inline]
-    pub(crate) fn delivered_text(&self, what: Delivered) -> &str {
-        if !what.utf8 {
+    pub(crate) fn delivered_text(&self, number: EventNumber) -> &str {
+        if !self.delivered.utf8 {
             return "";
         }
-        super::text::from_checked(self.delivered(what))
+        super::text::from_checked(self.delivered(number))
     }
 }
 

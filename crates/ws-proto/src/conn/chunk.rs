@@ -110,12 +110,12 @@ impl Connection {
     fn take_piece<S: Storage>(&self, rx: &mut RecvBuf<S>) -> Option<Ready> {
         let text = self.incoming.is_checked();
         let kind = if text { ReadyKind::Text } else { ReadyKind::Binary };
-        let place = if self.incoming.is_compressed() {
+        let number = if self.incoming.is_compressed() {
             self.deliver_inflated_piece(rx, text)
         } else {
             rx.deliver_piece(text)
         };
-        Some(Ready { kind, place: place? })
+        Some(Ready { kind, number: number? })
     }
 
     fn describe(&self, header: Header) -> FrameHeader {

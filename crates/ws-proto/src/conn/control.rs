@@ -9,7 +9,7 @@ mod tests;
 use self::room::Room;
 use crate::rsv::Rsv;
 use crate::wire::header::{EncodedHeader, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, Opcode, encoded_frame};
-use crate::wire::mask::Mask;
+use crate::wire::mask;
 
 /// Room for two of the largest control frames, or for many small ones.
 const OUTBOX_SIZE: usize = 2 * MAX_CONTROL_FRAME;
@@ -27,7 +27,7 @@ fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u
     out[..header.len()].copy_from_slice(header);
     let body = &mut out[header.len()..size];
     match masking_key {
-        Some(key) => Mask::new(key).copy(payload, body),
+        Some(key) => mask::copy(key, payload, body),
         None => body.copy_from_slice(payload),
     }
     size

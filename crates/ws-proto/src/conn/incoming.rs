@@ -71,13 +71,12 @@ impl Incoming {
         }
     }
 
-    /// The message that is being received is this, and there as a whole.
+    /// A message was received that was there as a whole.
     #[inline]
     pub(super) const fn describe_whole(&mut self, text: bool) {
         self.text = text;
         self.rsv = Rsv::NONE;
         self.compressed = false;
-        self.skipped = false;
     }
 
     /// The number of fragments with one more. Saturation is as good as the sum: no limit is as high.

@@ -289,6 +289,7 @@ impl Connection {
     }
 
     /// Sets the deadline of a timer, if the configuration has one.
+    #[inline]
     fn start_timer(&mut self, timer: Timer, now: Instant) {
         let timeout = match timer {
             Timer::Close => self.config.close_timeout,
@@ -297,8 +298,8 @@ impl Connection {
             Timer::Pong => self.config.pong_timeout,
             Timer::WriteStall => self.config.write_stall_timeout,
         };
-        if let Some(timeout) = timeout.as_duration() {
-            self.timers.set(timer, now + timeout);
+        if let Some(deadline) = timeout.after(now) {
+            self.timers.set(timer, deadline);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::incoming::{Fault, Frame};
 use super::whole::Whole;
 use super::{Connection, Timer};
-use crate::buf::recv::{Delivered, RESERVED, RecvBuf};
+use crate::buf::recv::{EventNumber, RESERVED, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::error::Error;
 use crate::event::{Event, Kind, Ready, ReadyKind};
@@ -52,7 +52,7 @@ impl Connection {
         rx: &'b mut RecvBuf<S>,
     ) -> Result<Option<Event<'b>>, Error> {
         let whole = match self.take_whole_message(now, rx) {
-            Whole::Message(ready) => return Ok(Some(ready.data_event(rx))),
+            Whole::Message(ready) => return Ok(Some(Event::Data(ready.message(rx)))),
             other => other,
         };
         self.receive_other_event(now, rx, whole)
@@ -168,7 +168,7 @@ impl Connection {
             if self.end_frame(rx)? && !self.discards_data() {
                 let text = self.incoming.is_checked();
                 let kind = if text { ReadyKind::Text } else { ReadyKind::Binary };
-                return Ok(Some(Ready { kind, place: self.deliver_message(rx, text) }));
+                return Ok(Some(Ready { kind, number: self.deliver_message(rx, text) }));
             }
         }
     }
@@ -302,6 +302,7 @@ impl Connection {
         incoming.frame = if header.fin { Frame::Last } else { Frame::Middle };
         incoming.mask = Mask::new(header.masking_key.unwrap_or_default());
         incoming.in_message = true;
+        self.whole_below = 0;
         self.note_data(now);
     }
 
@@ -408,7 +409,7 @@ impl Connection {
     }
 
     #[inline]
-    fn deliver_message<S: Storage>(&self, rx: &mut RecvBuf<S>, text: bool) -> Delivered {
+    fn deliver_message<S: Storage>(&self, rx: &mut RecvBuf<S>, text: bool) -> EventNumber {
         if self.incoming.is_compressed() { self.deliver_inflated(rx, text) } else { rx.deliver_message(text) }
     }
 
@@ -420,6 +421,7 @@ impl Connection {
         incoming.frame = Frame::None;
         if fin {
             incoming.in_message = false;
+            self.update_whole_below();
             let complete = if self.incoming.is_compressed() {
                 self.end_compressed_message(rx)
             } else {

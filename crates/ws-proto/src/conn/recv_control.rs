@@ -8,8 +8,8 @@ use crate::close_code::CloseCode;
 use crate::error::{Error, ProtocolError};
 use crate::event::{Ready, ReadyKind};
 use crate::time::Instant;
-use crate::wire::header::{Header, MAX_CONTROL_PAYLOAD, Opcode};
-use crate::wire::mask::Mask;
+use crate::wire::header::{Header, Opcode};
+use crate::wire::mask;
 
 impl Connection {
     /// The same as [`poll_receive`](Self::poll_receive) for control frames alone: `None` as well if a data frame is
@@ -44,9 +44,10 @@ impl Connection {
         rx: &mut RecvBuf<S>,
         header: Header,
     ) -> Result<Ready, Error> {
-        let payload = rx.take_whole(header.size, header.len as usize);
+        let len = header.len as usize;
+        let payload = &mut rx.unparsed_mut()[header.size..header.size + len];
         if let Some(key) = header.masking_key {
-            Mask::new(key).apply(payload);
+            mask::apply(key, payload);
         }
         match header.opcode {
             Opcode::Ping => {
@@ -55,42 +56,38 @@ impl Connection {
                     let key = self.role.next_key();
                     self.outbox.push_pong(payload, key);
                 }
-                Ok(Ready { kind: ReadyKind::Ping, place: rx.deliver_whole(0, false) })
+                Ok(Ready { kind: ReadyKind::Ping, number: rx.deliver_whole(header.size, len, false) })
             }
-            Opcode::Close => self.take_close(now, rx, header.len as usize),
+            Opcode::Close => {
+                let (code, reason) = parse_close(payload)?;
+                self.handle_peer_close(now, code, reason);
+                // What is behind the code is the reason.
+                let before = len - reason.len();
+                let number = rx.deliver_whole(header.size + before, len - before, true);
+                Ok(Ready { kind: ReadyKind::Close(code), number })
+            }
             // A pong: no other control frame is left.
             _ => {
                 if self.keepalive.is_answered_by(payload) && self.timers.is_running(Timer::Pong) {
                     self.timers.stop(Timer::Pong);
                     self.start_timer(Timer::Ping, now);
                 }
-                Ok(Ready { kind: ReadyKind::Pong, place: rx.deliver_whole(0, false) })
+                Ok(Ready { kind: ReadyKind::Pong, number: rx.deliver_whole(header.size, len, false) })
             }
         }
     }
+}
 
-    /// The Close frame whose payload of `len` bytes was just taken.
-    fn take_close<S: Storage>(
-        &mut self,
-        now: Instant,
-        rx: &mut RecvBuf<S>,
-        len: usize,
-    ) -> Result<Ready, Error> {
-        // A copy, so that the answer can be made while the event refers to the buffer; it is small.
-        let mut body = [0; MAX_CONTROL_PAYLOAD];
-        let place = rx.deliver_whole(0, false);
-        let body = &mut body[..len];
-        body.copy_from_slice(rx.delivered(place));
-        let (code, reason) = match *body {
-            [] => (CloseCode::NO_STATUS, &[][..]),
-            [_] => return Err(ProtocolError::CloseBodyTooShort.into()),
-            [high, low, ref reason @ ..] => (CloseCode::from(u16::from_be_bytes([high, low])), reason),
-        };
-        if !body.is_empty() && !code.is_sendable() {
-            return Err(ProtocolError::InvalidCloseCode(code.as_u16()).into());
-        }
-        let reason = core::str::from_utf8(reason).map_err(|_| Error::InvalidUtf8)?;
-        self.handle_peer_close(now, code, reason);
-        Ok(Ready { kind: ReadyKind::Close(code), place: rx.deliver_whole(2, true) })
+/// The code and the reason in the payload of a Close frame.
+fn parse_close(payload: &[u8]) -> Result<(CloseCode, &str), Error> {
+    let (code, reason) = match *payload {
+        [] => return Ok((CloseCode::NO_STATUS, "")),
+        [_] => return Err(ProtocolError::CloseBodyTooShort.into()),
+        [high, low, ref reason @ ..] => (CloseCode::from(u16::from_be_bytes([high, low])), reason),
+    };
+    if !code.is_sendable() {
+        return Err(ProtocolError::InvalidCloseCode(code.as_u16()).into());
     }
+    let reason = core::str::from_utf8(reason).map_err(|_| Error::InvalidUtf8)?;
+    Ok((code, reason))
 }

@@ -6,7 +6,7 @@ use super::recv::Form;
 use super::send::First;
 use super::stream::{Pulled, Source};
 use crate::buf::outbound::Outbound;
-use crate::buf::recv::{Delivered, RecvBuf};
+use crate::buf::recv::{EventNumber, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::error::{Error, SendError};
 use crate::event::Kind;
@@ -45,7 +45,7 @@ impl Connection {
         true
     }
 
-    pub(super) fn deliver_inflated<S: Storage>(&self, rx: &mut RecvBuf<S>, text: bool) -> Delivered {
+    pub(super) fn deliver_inflated<S: Storage>(&self, rx: &mut RecvBuf<S>, text: bool) -> EventNumber {
         rx.deliver_message(text)
     }
 
@@ -53,7 +53,7 @@ impl Connection {
         &self,
         rx: &mut RecvBuf<S>,
         text: bool,
-    ) -> Option<Delivered> {
+    ) -> Option<EventNumber> {
         rx.deliver_piece(text)
     }
 

@@ -3,8 +3,8 @@
 //! The way through `recv.rs` is made for everything that may come. This is the short one: a look at the state, a look
 //! at the header, one pass over the payload. Whatever is not as simple as that goes the other way, from its first byte.
 
-use super::Connection;
 use super::recv::BLOCK;
+use super::{Connection, Timer};
 use crate::buf::recv::RecvBuf;
 use crate::buf::storage::Storage;
 use crate::config::Config;
@@ -12,7 +12,7 @@ use crate::event::{Ready, ReadyKind};
 use crate::time::Instant;
 use crate::utf8::is_utf8;
 use crate::wire::header::WholeFrame;
-use crate::wire::mask::Mask;
+use crate::wire::mask;
 
 /// What the short way came to.
 pub(super) enum Whole {
@@ -26,32 +26,48 @@ pub(super) enum Whole {
 impl Connection {
     #[inline]
     pub(super) fn take_whole_message<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) -> Whole {
-        let expects_message = !self.incoming.in_message
-            & self.error.is_none()
-            & !self.close.is_queued()
-            & self.peer_close.is_none();
+        debug_assert_eq!(self.whole_below, self.whole_below_now());
         let masked = !self.role.is_client();
-        let frame = match WholeFrame::parse(rx.unparsed(), masked) {
-            Some(frame) if expects_message && frame.len < usize::from(self.whole_below) => frame,
+        let unparsed = rx.unparsed_mut();
+        let frame = match WholeFrame::parse(unparsed, masked) {
+            Some(frame) if frame.len < usize::from(self.whole_below) => frame,
             _ => return Whole::Other,
         };
-        self.incoming.describe_whole(frame.text);
-        self.note_data(now);
-        let payload = rx.take_whole(frame.header, frame.len);
+        let payload = &mut unparsed[frame.header..frame.header + frame.len];
         if frame.text {
-            let is_ascii = masked && Mask::new(frame.masking_key).apply_to_text(payload);
+            let is_ascii = masked && mask::apply_to_text(frame.masking_key, payload);
             if !is_ascii && !is_utf8(payload) {
                 return Whole::Invalid;
             }
         } else if masked {
-            Mask::new(frame.masking_key).apply(payload);
+            mask::apply(frame.masking_key, payload);
         }
+        self.incoming.describe_whole(frame.text);
+        self.start_timer(Timer::Idle, now);
         let kind = if frame.text { ReadyKind::Text } else { ReadyKind::Binary };
-        Whole::Message(Ready { kind, place: rx.deliver_whole(0, frame.text) })
+        Whole::Message(Ready { kind, number: rx.deliver_whole(frame.header, frame.len, frame.text) })
+    }
+
+    /// To be called whenever what [`whole_below_now`](Self::whole_below_now) looks at has changed, so that the short way
+    /// has one number to look at.
+    #[inline]
+    pub(super) fn update_whole_below(&mut self) {
+        self.whole_below = self.whole_below_now();
+    }
+
+    /// Messages shorter than this may go the short way at present; none while something else than a message is expected.
+    #[inline]
+    fn whole_below_now(&self) -> u16 {
+        let expects_message = !self.incoming.in_message
+            & self.error.is_none()
+            & !self.close.is_queued()
+            & self.peer_close.is_none();
+        if expects_message { Self::whole_below(&self.config) } else { 0 }
     }
 
     /// Messages shorter than this may go the short way: those within the limits; and of which nothing has left the cache
     /// when the text is checked.
+    #[inline]
     pub(super) fn whole_below(config: &Config) -> u16 {
         match config.max_fragments {
             0 => 0,

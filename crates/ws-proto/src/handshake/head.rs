@@ -3,7 +3,7 @@
 use super::error::HandshakeError;
 use super::http::{self, Kind, RequestLine, Scanner, StatusLine};
 use super::limits::HandshakeLimits;
-use crate::buf::recv::{Delivered, RecvBuf};
+use crate::buf::recv::{EventNumber, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::time::Instant;
 
@@ -20,13 +20,13 @@ pub(super) struct HeadReader {
 enum Progress {
     Reading(Scanner),
     /// The head is there, consumed, and what the buffer delivers until it is next used.
-    Complete(Delivered),
+    Complete(EventNumber),
     Failed(HandshakeError),
 }
 
 impl HeadReader {
     pub(super) fn new(kind: Kind, limits: HandshakeLimits, now: Instant) -> Self {
-        let deadline = limits.timeout.as_duration().map_or(Instant::NEVER, |timeout| now + timeout);
+        let deadline = limits.timeout.after(now).unwrap_or(Instant::NEVER);
         Self { limits, deadline, kind, progress: Progress::Reading(Scanner::new(kind)) }
     }
 
@@ -91,7 +91,7 @@ fn read<S: Storage>(
     scanner: &mut Scanner,
     limits: &HandshakeLimits,
     rx: &mut RecvBuf<S>,
-) -> Result<Option<Delivered>, HandshakeError> {
+) -> Result<Option<EventNumber>, HandshakeError> {
     loop {
         let unparsed = rx.unparsed();
         let Some(len) = scanner.scan(unparsed, limits)? else {
@@ -108,8 +108,7 @@ fn read<S: Storage>(
         if !is_interim {
             // Consumed like a control frame: delivered from where it lies, and what is behind it stays
             // unparsed.
-            rx.take_whole(0, len);
-            return Ok(Some(rx.deliver_whole(0, false)));
+            return Ok(Some(rx.deliver_whole(0, len, false)));
         }
         rx.consume(len);
         *scanner = scanner.next();

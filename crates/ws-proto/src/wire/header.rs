@@ -137,33 +137,44 @@ pub(crate) struct WholeFrame {
 
 impl WholeFrame {
     /// Looks whether there is one at the front of `bytes`. `None` says nothing about what is there instead.
+    ///
+    /// Such a header has at most eight bytes, so that one load gets all of it:
+    ///
+    /// ```text
+    ///   bits 0..8  8..16       16..             32..
+    ///   opcode     length      masking key                  of up to 125 bytes
+    ///   opcode     126         length           masking key of up to 65,535
+    /// ```
     #[inline]
     pub(crate) fn parse(bytes: &[u8], masked: bool) -> Option<Self> {
         const TEXT: u8 = FIN | Opcode::Text as u8;
         const BINARY: u8 = FIN | Opcode::Binary as u8;
-        let &[first, second, ..] = bytes else { return None };
+        let head =
+            bytes.first_chunk().map_or_else(|| front_of_few(bytes), |front| u64::from_le_bytes(*front));
+        let first = head as u8;
         if first != TEXT && first != BINARY {
             return None;
         }
         // What is masked and should not be is too large for any length, and the other way round.
-        let length = second ^ if masked { MASKED } else { 0 };
-        let (len, key_at) = match length {
-            0..LENGTH_16 => (usize::from(length), 2),
-            LENGTH_16 => match bytes.get(2..)?.first_chunk() {
-                Some(&len) if len >= [0, 126] => (usize::from(u16::from_be_bytes(len)), 4),
-                _ => return None,
-            },
+        let length = (head >> 8) as u8 ^ if masked { MASKED } else { 0 };
+        let (len, key, before_key) = match length {
+            0..LENGTH_16 => (usize::from(length), head >> 16, 2),
+            LENGTH_16 => (usize::from(((head >> 16) as u16).swap_bytes()), head >> 32, 4),
             _ => return None,
         };
-        let (masking_key, header) = match masked {
-            true => (*bytes.get(key_at..)?.first_chunk()?, key_at + 4),
-            false => ([0; 4], key_at),
-        };
-        if bytes.len() - header < len {
+        let (masking_key, header) = if masked { (key as u32, before_key + 4) } else { (0, before_key) };
+        if header + len > bytes.len() || (before_key == 4 && len < 126) {
             return None;
         }
-        Some(Self { text: first == TEXT, masking_key, len, header })
+        Some(Self { text: first == TEXT, masking_key: masking_key.to_le_bytes(), len, header })
     }
+}
+
+/// Fewer than eight bytes in a word. What is missing is zero, and shows in that there is less than the header says.
+#[cold]
+#[inline(never)]
+fn front_of_few(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
 /// The rules that the first byte can break.

@@ -1,7 +1,7 @@
 //! Writing a whole message in one frame, as nearly all are sent: the header in one store, the payload in one pass.
 
 use super::header::{FIN, LENGTH_16, MASKED, Opcode};
-use super::mask::Mask;
+use super::mask;
 
 /// The header of a message of at most 65,535 bytes in one frame.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ fn write<const N: usize>(header: [u8; N], key: Option<[u8; 4]>, payload: &[u8], 
     let Some((head, body)) = out.split_first_chunk_mut() else { return };
     *head = header;
     match key {
-        Some(key) => Mask::new(key).copy(payload, body),
+        Some(key) => mask::copy(key, payload, body),
         None => copy(payload, body),
     }
 }

@@ -1,6 +1,6 @@
 //! Receiving compressed messages: RFC 7692 section 7.2.2.
 
-use crate::buf::recv::{Delivered, RecvBuf};
+use crate::buf::recv::{EventNumber, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::conn::Connection;
 use crate::conn::recv::{BLOCK, Form};
@@ -90,7 +90,11 @@ impl Connection {
         rx.inflated_ends_with_character()
     }
 
-    pub(in crate::conn) fn deliver_inflated<S: Storage>(&self, rx: &mut RecvBuf<S>, text: bool) -> Delivered {
+    pub(in crate::conn) fn deliver_inflated<S: Storage>(
+        &self,
+        rx: &mut RecvBuf<S>,
+        text: bool,
+    ) -> EventNumber {
         rx.deliver_inflated(text)
     }
 
@@ -98,7 +102,7 @@ impl Connection {
         &self,
         rx: &mut RecvBuf<S>,
         text: bool,
-    ) -> Option<Delivered> {
+    ) -> Option<EventNumber> {
         rx.deliver_inflated_piece(text)
     }
 

@@ -40,32 +40,13 @@ impl Mask {
     /// Masks or unmasks the next part of the payload where it lies; the two are the same.
     #[inline]
     pub(crate) fn apply(&mut self, payload: &mut [u8]) {
-        let word = self.advance(payload.len());
-        if is_short(payload.len()) { portable::apply_short(word, payload) } else { apply_long(word, payload) }
+        apply_word(self.advance(payload.len()), payload);
     }
 
-    /// The same, and says whether the result is known to be ASCII, of which a short payload is examined while it is
-    /// unmasked. A long one is left to whoever checks text, in vectors.
+    /// The same, and says whether the result is known to be ASCII; see [`apply_to_text`].
     #[inline]
     pub(crate) fn apply_to_text(&mut self, payload: &mut [u8]) -> bool {
-        let word = self.advance(payload.len());
-        if is_short(payload.len()) {
-            return portable::apply_ascii(word, payload);
-        }
-        apply_long(word, payload);
-        false
-    }
-
-    /// Writes the masked `payload` into `out`, in one pass. Both have the same length.
-    #[inline]
-    pub(crate) fn copy(&mut self, payload: &[u8], out: &mut [u8]) {
-        debug_assert_eq!(payload.len(), out.len());
-        let word = self.advance(payload.len());
-        if is_short(payload.len()) {
-            portable::copy_short(word, payload, out);
-        } else {
-            copy_long(word, payload, out);
-        }
+        apply_word_to_text(self.advance(payload.len()), payload)
     }
 
     /// The word for what comes next; the key goes on to what is `len` bytes behind that.
@@ -74,5 +55,48 @@ impl Mask {
         let word = Word::new(self.key);
         self.key = word.after(len).key();
         word
+    }
+}
+
+/// Masks or unmasks a payload that is there as a whole.
+#[inline]
+pub(crate) fn apply(key: [u8; 4], payload: &mut [u8]) {
+    apply_word(Word::new(key), payload);
+}
+
+/// The same, and says whether the result is known to be ASCII, of which a short payload is examined while it is
+/// unmasked. A long one is left to whoever checks text, in vectors.
+#[inline]
+pub(crate) fn apply_to_text(key: [u8; 4], payload: &mut [u8]) -> bool {
+    apply_word_to_text(Word::new(key), payload)
+}
+
+/// Writes the masked `payload` into `out`, in one pass. Both have the same length.
+#[inline]
+pub(crate) fn copy(key: [u8; 4], payload: &[u8], out: &mut [u8]) {
+    copy_word(Word::new(key), payload, out);
+}
+
+#[inline(always)]
+fn apply_word(word: Word, payload: &mut [u8]) {
+    if is_short(payload.len()) { portable::apply_short(word, payload) } else { apply_long(word, payload) }
+}
+
+#[inline(always)]
+fn apply_word_to_text(word: Word, payload: &mut [u8]) -> bool {
+    if is_short(payload.len()) {
+        return portable::apply_ascii(word, payload);
+    }
+    apply_long(word, payload);
+    false
+}
+
+#[inline(always)]
+fn copy_word(word: Word, payload: &[u8], out: &mut [u8]) {
+    debug_assert_eq!(payload.len(), out.len());
+    if is_short(payload.len()) {
+        portable::copy_short(word, payload, out);
+    } else {
+        copy_long(word, payload, out);
     }
 }
