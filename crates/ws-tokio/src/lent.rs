@@ -77,10 +77,9 @@ impl Lend for SendQueue<Bytes> {
         self.is_empty()
     }
 
+    /// What memory it has is the driver's affair, who knows how much was in it.
     #[inline]
-    fn tidy(&mut self) {
-        self.shrink();
-    }
+    fn tidy(&mut self) {}
 }
 
 /// One that is lent, or none.

@@ -4,7 +4,7 @@ use core::future::poll_fn;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, Rsv};
+use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, Rsv, SendQueue};
 
 use crate::driver::Driver;
 use crate::error::Error;
@@ -38,7 +38,11 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the message is not queued. It is never queued in part, or twice.
     pub async fn send(&mut self, message: ws_proto::Message<'_>) -> Result<(), Error> {
-        self.driver.send_with(|conn, tx| conn.send(tx, message)).await
+        let send = |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send(tx, message);
+        if self.driver.send_at_once(&send) {
+            return Ok(());
+        }
+        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
     }
 
     /// Queues an owned message; waits only while the queue is full.
@@ -66,7 +70,11 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), Error> {
-        self.driver.send_with(|conn, tx| conn.send_prepared(tx, message)).await
+        let send = |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_prepared(tx, message);
+        if self.driver.send_at_once(&send) {
+            return Ok(());
+        }
+        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
     }
 
     /// Whether messages that are queued from now on are compressed, where permessage-deflate was agreed on.
@@ -86,7 +94,12 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the part is not queued.
     pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
-        self.driver.send_with(|conn, tx| conn.send_fragment(tx, kind, bytes, fin)).await
+        let send =
+            |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_fragment(tx, kind, bytes, fin);
+        if self.driver.send_at_once(&send) {
+            return Ok(());
+        }
+        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
     }
 
     /// Queues a message with reserved bits, for an extension of the caller's that gives them a meaning; waits only
@@ -101,7 +114,12 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), Error> {
-        self.driver.send_with(|conn, tx| conn.send_with_rsv(tx, rsv, kind, payload)).await
+        let send =
+            |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_with_rsv(tx, rsv, kind, payload);
+        if self.driver.send_at_once(&send) {
+            return Ok(());
+        }
+        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
     }
 
     /// The connection, for what it can be asked about the event: the reserved bits and the kind of its message.

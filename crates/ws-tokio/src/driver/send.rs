@@ -1,6 +1,5 @@
 //! Everything on its way out: queued, in front of a full queue, or being written.
 
-use core::future::poll_fn;
 use core::mem::take;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -10,7 +9,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, Outbound as _, SendError, SendQueue};
 
-use super::{Driver, QUEUE_LIMIT, lie};
+use super::{Driver, KEEP_QUEUE, QUEUE_LIMIT, lie};
 use crate::error::Error;
 use crate::message::Message;
 use crate::waiters::Half;
@@ -150,6 +149,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.write_failed {
             return Poll::Ready(Ok(()));
         }
+        self.queued_much |= self.tx.get().buffered_amount() > KEEP_QUEUE;
         while self.has_output() {
             while let Some(mut transmit) = self.conn.poll_transmit(self.now, self.tx.get_mut()) {
                 let slices = transmit.slices();
@@ -182,9 +182,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
         }
-        // Idle connections hold no memory.
-        self.tx.give_back();
+        self.give_queue_back();
         Poll::Ready(Ok(()))
+    }
+
+    /// Idle connections hold no memory.
+    pub(super) fn give_queue_back(&mut self) {
+        if self.queued_much && self.tx.get().is_empty() {
+            self.tx.get_mut().shrink();
+            self.queued_much = false;
+        }
+        self.tx.give_back();
     }
 
     /// Moves what waits in front of the queue into it, if there is room now; says whether it did.
@@ -212,22 +220,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
     }
 
-    /// Queues with `send`, and waits while that finds no room.
-    #[inline]
-    pub(crate) async fn send_with(
+    /// Queues with `send` if there is room, as there nearly always is: then nothing need be polled. Says whether it did.
+    #[inline(always)]
+    pub(crate) fn send_at_once(
         &mut self,
-        send: impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
-    ) -> Result<(), Error> {
-        // Nearly always there is room, and no need to be polled.
-        if self.pending.is_none()
-            && !self.done
-            && let Ok(()) = send(&mut self.conn, self.tx.get_mut())
-        {
-            return Ok(());
-        }
-        poll_fn(|cx| self.poll_send_with(cx, &send)).await
+        send: impl FnOnce(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
+    ) -> bool {
+        self.pending.is_none() && !self.done && send(&mut self.conn, self.tx.get_mut()).is_ok()
     }
 
+    /// Queues with `send`, and waits while that finds no room.
     pub(crate) fn poll_send_with(
         &mut self,
         cx: &mut Context<'_>,
