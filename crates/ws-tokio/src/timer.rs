@@ -3,6 +3,7 @@
 use core::future::Future as _;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
+use core::time::Duration;
 
 use tokio::task::unconstrained;
 use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
@@ -16,15 +17,16 @@ use ws_proto::Instant;
 pub(crate) struct Timer {
     epoch: TokioInstant,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When the timer fires, if `has_waker`.
+    /// When the timer wakes whoever waits; `NEVER` if it has to be polled before it does.
     armed: Instant,
-    /// The timer has the waker of who waits.
-    has_waker: bool,
 }
+
+/// Later than all deadlines.
+const NEVER: Instant = Instant::from_duration(Duration::MAX);
 
 impl Timer {
     pub(crate) fn new() -> Self {
-        Self { epoch: TokioInstant::now(), sleep: None, armed: Instant::ZERO, has_waker: false }
+        Self { epoch: TokioInstant::now(), sleep: None, armed: NEVER }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -33,7 +35,7 @@ impl Timer {
 
     /// Another one waits now: the timer is polled again before it is relied upon.
     pub(crate) const fn forget_waker(&mut self) {
-        self.has_waker = false;
+        self.armed = NEVER;
     }
 
     /// Ready when it is worth while to look whether `deadline` has passed; never if there is none.
@@ -41,10 +43,7 @@ impl Timer {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
         let Some(deadline) = deadline else { return Poll::Pending };
         // It wakes whoever waits, early enough, unless it has done so already.
-        if self.has_waker
-            && self.armed <= deadline
-            && self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed())
-        {
+        if self.armed <= deadline && self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed()) {
             return Poll::Pending;
         }
         self.poll_sleep(cx, deadline)
@@ -52,7 +51,7 @@ impl Timer {
 
     #[cold]
     fn poll_sleep(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        self.has_waker = false;
+        self.armed = NEVER;
         if deadline <= self.now() {
             return Poll::Ready(());
         }
@@ -65,7 +64,6 @@ impl Timer {
         // Not bound by tokio's budget, for then it may be pending without having taken the waker.
         let polled = pin!(unconstrained(sleep.as_mut())).poll(cx);
         if polled.is_pending() {
-            self.has_waker = true;
             self.armed = Instant::from_duration(sleep.deadline().saturating_duration_since(self.epoch));
         }
         polled

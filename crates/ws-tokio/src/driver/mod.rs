@@ -183,6 +183,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         if self.read_left == 0 {
             self.read_left = READ_BUDGET;
+            // The others can use it meanwhile.
+            rx.give_back();
             let_others(cx);
             return Poll::Pending;
         }
