@@ -163,6 +163,13 @@ fn by_owning(end: &mut Endpoint<Vec<u8>, SendQueue<Vec<u8>>>, bytes: &[u8]) {
     end.conn.send_owned(&mut end.tx, Kind::Binary, bytes.to_vec()).unwrap();
 }
 
+/// Mostly with enough room for the header, and sometimes with too little.
+fn in_place(end: &mut Endpoint<Vec<u8>, SendQueue<Vec<u8>>>, bytes: &[u8]) {
+    let headroom = bytes.len() % 17;
+    let frame = [&[0xAA; 17][..headroom], bytes].concat();
+    end.conn.send_in_place(&mut end.tx, Kind::Binary, frame, headroom).unwrap();
+}
+
 /// The output of a script, transmitted in pieces of these sizes.
 fn output<O: Outbound>(
     role: Role,
@@ -265,6 +272,8 @@ proptest! {
         let array = output(role(), config, SendBuf::new(&mut array[..]), &commands, &sizes, by_copy);
         let copied = output(role(), config, SendQueue::<Vec<u8>>::new().limit(1 << 30), &commands, &sizes, by_copy);
         let owned = output(role(), config, SendQueue::<Vec<u8>>::new().limit(1 << 30), &commands, &sizes, by_owning);
+        let placed = output(role(), config, SendQueue::<Vec<u8>>::new().limit(1 << 30), &commands, &sizes, in_place);
+        prop_assert!(vec == placed, "SendBuf and SendQueue, in place");
         prop_assert!(vec == array, "SendBuf<Vec<u8>> and SendBuf<&mut [u8]>");
         prop_assert!(vec == copied, "SendBuf and SendQueue, copied");
         prop_assert!(vec == owned, "SendBuf and SendQueue, owned");

@@ -133,4 +133,5 @@ pub use rsv::Rsv;
 #[cfg(feature = "std")]
 pub use time::Clock;
 pub use time::Instant;
+pub use wire::header::MAX_HEADER_SIZE;
 pub use wire::mask_key::MaskKeys;

@@ -89,16 +89,22 @@ impl Utf8Validator {
 /// Whether `text` as a whole is UTF-8.
 #[inline]
 pub(crate) fn is_utf8(text: &[u8]) -> bool {
-    core::str::from_utf8(&text[skip_valid(text)..]).is_ok()
+    #[cfg(feature = "std")]
+    if text.len() >= SHORT {
+        return simdutf8::basic::from_utf8(text).is_ok();
+    }
+    core::str::from_utf8(text).is_ok()
 }
+
+/// Up to this length the standard library is as fast as vectors.
+#[cfg(feature = "std")]
+const SHORT: usize = 64;
 
 /// How many of the first bytes need not be looked at again, being valid: all whole sequences of a long text that has no
 /// fault, else none. The vectors that find this out do not say where a fault is.
 #[cfg(feature = "std")]
 #[inline]
 fn skip_valid(text: &[u8]) -> usize {
-    /// Up to this length the standard library is as fast.
-    const SHORT: usize = 64;
     if text.len() < SHORT {
         return 0;
     }

@@ -9,7 +9,7 @@ use super::send::DEFAULT_LIMIT;
 use crate::wire::header::{EncodedHeader, MAX_HEADER_SIZE, encoded_frame};
 
 /// A payload up to this size is copied: cheaper than a slice of its own in a vectored write.
-const COPY_UP_TO: usize = 1 << 10;
+pub(crate) const COPY_UP_TO: usize = 1 << 10;
 /// The same for a payload that others hold as well: what a part of its own costs in memory.
 const COPY_SHARED_UP_TO: usize = 128;
 
@@ -30,8 +30,6 @@ pub struct SendQueue<B> {
     parts: VecDeque<Part<B>>,
     // INVARIANT: the sum of `copied_before` of all parts
     copied_in_parts: usize,
-    /// How much of the payload of the front part is transmitted.
-    owned_start: usize,
     buffered: usize,
     frame_left: usize,
     front_ends_message: bool,
@@ -39,10 +37,19 @@ pub struct SendQueue<B> {
     limit: usize,
 }
 
-/// A payload of its own, never empty, and how many copied bytes wait before it and behind the part before.
+/// A payload of its own, never empty, and how many copied bytes wait before it and behind the part before; or with none
+/// before it a whole frame, whose header is in front of its payload.
 struct Part<B> {
     copied_before: usize,
+    /// From where on it waits: what is before that is transmitted, or room that was not needed.
+    start: usize,
     payload: B,
+}
+
+impl<B: AsRef<[u8]>> Part<B> {
+    fn waiting(&self) -> &[u8] {
+        self.payload.as_ref().get(self.start..).unwrap_or(&[])
+    }
 }
 
 impl<B: AsRef<[u8]>> SendQueue<B> {
@@ -52,7 +59,6 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
             copied: Run::new(alloc::vec::Vec::new()),
             parts: VecDeque::new(),
             copied_in_parts: 0,
-            owned_start: 0,
             buffered: 0,
             frame_left: 0,
             front_ends_message: false,
@@ -106,10 +112,27 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
 
     fn push_part(&mut self, header: EncodedHeader, payload: B, ends_message: bool) {
         let len = payload.as_ref().len();
-        self.push_copied(header.as_slice());
-        self.parts.push_back(Part { copied_before: self.copied.len() - self.copied_in_parts, payload });
-        self.copied_in_parts = self.copied.len();
+        // Of a fixed length, which is done without a call; what is too much of it is taken back.
+        let (waiting, size) = (self.copied.len(), header.as_slice().len());
+        self.copied.reserve(EncodedHeader::ROOM);
+        self.copied.push(EncodedHeader::ROOM).copy_from_slice(&header.bytes());
+        self.copied.truncate(waiting + size);
+        self.buffered += size;
         self.buffered += len;
+        self.push_behind_copied(payload, 0, ends_message);
+    }
+
+    /// Queues a frame that is a whole message and lies in `frame` from `start` on, header and all; room for it was
+    /// reserved.
+    pub(crate) fn push_in_place(&mut self, frame: B, start: usize) {
+        self.buffered += frame.as_ref().len().saturating_sub(start);
+        self.push_behind_copied(frame, start, true);
+    }
+
+    fn push_behind_copied(&mut self, payload: B, start: usize, ends_message: bool) {
+        let copied_before = self.copied.len() - self.copied_in_parts;
+        self.parts.push_back(Part { copied_before, start, payload });
+        self.copied_in_parts = self.copied.len();
         self.messages += usize::from(ends_message);
     }
 
@@ -123,10 +146,27 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
         self.copied.clear();
         self.parts.clear();
         self.copied_in_parts = 0;
-        self.owned_start = 0;
         self.buffered = 0;
         self.frame_left = 0;
         self.messages = 0;
+    }
+
+    fn all_slices<'s>(&'s self, slices: &mut Slices<'s>) {
+        self.visit(|bytes| slices.push(bytes));
+    }
+
+    /// Calls `visit` with all that waits, in order, until it says that this is enough.
+    #[inline(always)]
+    fn visit<'s>(&'s self, mut visit: impl FnMut(&'s [u8]) -> bool) {
+        let mut copied = self.copied.bytes();
+        for part in &self.parts {
+            let (before, rest) = copied.split_at(part.copied_before);
+            copied = rest;
+            if !(visit(before) && visit(part.waiting())) {
+                return;
+            }
+        }
+        visit(copied);
     }
 
     /// The first `n` bytes of all that wait are transmitted.
@@ -141,14 +181,13 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
             if n == 0 {
                 return;
             }
-            let left = front.payload.as_ref().len().saturating_sub(self.owned_start);
+            let left = front.waiting().len();
             let owned = n.min(left);
-            self.owned_start += owned;
+            front.start += owned;
             n -= owned;
             if owned < left {
                 return;
             }
-            self.owned_start = 0;
             self.parts.pop_front();
         }
         self.copied.consume(n);
@@ -241,23 +280,15 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
     }
 
     fn slices<'s>(&'s self, from: usize, to: usize, slices: &mut Slices<'s>) {
-        let (mut at, mut copied, mut owned_start) = (0, self.copied.bytes(), self.owned_start);
-        // Whether there is room for another slice.
-        let mut push = |bytes: &'s [u8]| {
+        if from == 0 && to == self.buffered {
+            return self.all_slices(slices);
+        }
+        let mut at = 0;
+        self.visit(|bytes| {
             let (skip, take) = (from.saturating_sub(at), to.saturating_sub(at));
             at += bytes.len();
             skip >= bytes.len() || slices.push(&bytes[skip..take.clamp(skip, bytes.len())])
-        };
-        for part in &self.parts {
-            let (before, rest) = copied.split_at(part.copied_before);
-            copied = rest;
-            let owned = part.payload.as_ref().get(owned_start..).unwrap_or(&[]);
-            owned_start = 0;
-            if !(push(before) && push(owned)) {
-                return;
-            }
-        }
-        push(copied);
+        });
     }
 
     fn consume(&mut self, n: usize) {
@@ -267,9 +298,13 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
         let mut left = n;
         while left > 0 {
             if self.frame_left == 0 {
-                // A header is always copied, and whole. It is another one, or none, only if a payload was not of the
-                // same length each time; what is counted here goes by the lengths that it had.
-                let Some(frame) = encoded_frame(self.copied.bytes()) else {
+                // A header is whole, and copied, or in front of its payload. It is another one, or none, only if a
+                // payload was not of the same length each time; what is counted here goes by the lengths that it had.
+                let front = match self.parts.front() {
+                    Some(part) if part.copied_before == 0 => part.waiting(),
+                    _ => self.copied.bytes(),
+                };
+                let Some(frame) = encoded_frame(front) else {
                     return self.clear();
                 };
                 self.frame_left = frame.size.min(self.buffered);
@@ -300,7 +335,6 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
                 self.copied.truncate(self.frame_left);
                 self.parts.clear();
                 self.copied_in_parts = 0;
-                self.owned_start = 0;
             }
         }
         self.buffered = self.frame_left;

@@ -339,25 +339,27 @@ impl<S: Storage> RecvBuf<S> {
         self.frame_end = if len <= (capacity - self.parsed) as u64 { self.parsed + len as usize } else { 0 };
     }
 
-    /// Takes the next `n` unparsed bytes into the message and gives them back for unmasking.
+    /// Takes the next `n` unparsed bytes into the message. They are the last ones of what comes back, to be unmasked and
+    /// moved to its front by whoever called, in one pass; the other number is how far, mostly not at all.
+    ///
+    /// ```text
+    ///   before  | message |  hole  | unparsed      |
+    ///                     |  from  | n bytes | these come back, and belong to the message from the hole on
+    /// ```
     #[inline]
-    pub(crate) fn append_to_message(&mut self, n: usize) -> &mut [u8] {
+    pub(crate) fn append_to_message(&mut self, n: usize) -> (&mut [u8], usize) {
         debug_assert!(n <= self.filled - self.parsed);
         self.forget_delivered();
-        let (from, to) = (self.parsed, self.message_end);
         if self.message_start == self.message_end {
             // Nothing before it: the message may as well begin here.
-            self.message_start = from;
-            self.message_end = from + n;
-        } else {
-            if from != to {
-                self.storage.bytes_mut().copy_within(from..from + n, to);
-            }
-            self.message_end = to + n;
+            self.message_start = self.parsed;
+            self.message_end = self.parsed;
         }
-        self.parsed = from + n;
+        let (from, to) = (self.parsed, self.message_end);
+        self.message_end += n;
+        self.parsed += n;
         self.unchecked += n;
-        &mut self.storage.bytes_mut()[self.message_end - n..self.message_end]
+        (&mut self.storage.bytes_mut()[to..from + n], from - to)
     }
 
     /// The first `n` bytes of the message were compressed, and are inflated.

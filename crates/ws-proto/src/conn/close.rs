@@ -63,7 +63,7 @@ impl Connection {
         self.eof = true;
         if self.peer_close.is_none() && self.error.is_none() {
             self.error = Some(Error::UnexpectedEof);
-            self.update_whole_below();
+            self.update_short_ways();
             self.abort();
         }
         self.error.map_or(Ok(()), Err)
@@ -93,7 +93,7 @@ impl Connection {
             return;
         }
         self.error = Some(error);
-        self.update_whole_below();
+        self.update_short_ways();
         self.release_deflate();
         // Section 7.1.7: "An endpoint SHOULD send a Close frame with an appropriate status code before proceeding". One
         // that waits for data to go out first gives way to it.
@@ -125,7 +125,7 @@ impl Connection {
     /// The peer's Close frame arrived, with this body.
     pub(super) fn handle_peer_close(&mut self, now: Instant, code: CloseCode, reason: &str) {
         self.peer_close = Some(code);
-        self.update_whole_below();
+        self.update_short_ways();
         self.start_closing_timer(now);
         if self.close.is_queued() {
             return;
@@ -160,7 +160,7 @@ impl Connection {
         let key = self.role.next_key();
         self.close.queue(body.as_slice(), key);
         self.local_close = Some(code);
-        self.update_whole_below();
+        self.update_short_ways();
         self.start_closing_timer(now);
     }
 }

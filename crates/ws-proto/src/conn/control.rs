@@ -70,6 +70,7 @@ impl Outbox {
         &self.room.bytes()[usize::from(self.start)..usize::from(self.end)]
     }
 
+    #[inline]
     pub(super) const fn is_empty(&self) -> bool {
         self.start == self.end
     }

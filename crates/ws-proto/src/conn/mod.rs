@@ -11,6 +11,9 @@ mod prepared;
 mod recv;
 mod recv_control;
 mod send;
+#[cfg(feature = "alloc")]
+mod send_owned;
+mod short;
 mod stream;
 mod timer;
 mod transmit;
@@ -25,6 +28,7 @@ pub use transmit::{Transmit, TransportAction};
 
 use self::control::{CloseSlot, Outbox};
 use self::incoming::Incoming;
+use self::short::ShortWays;
 use self::stream::Outgoing;
 use self::timer::{Timer, TimerTable};
 #[cfg(not(feature = "deflate"))]
@@ -115,8 +119,7 @@ pub struct Connection {
     local_close: Option<CloseCode>,
     peer_close: Option<CloseCode>,
     closed_by_peer: bool,
-    /// Messages shorter than this may go the short way through `whole.rs`.
-    whole_below: u16,
+    short_ways: ShortWays,
     /// Queued data goes nowhere any more.
     discard_output: bool,
     /// The transport ended on the peer's side.
@@ -176,7 +179,7 @@ impl Connection {
             local_close: None,
             peer_close: None,
             closed_by_peer: false,
-            whole_below: Self::whole_below(&config),
+            short_ways: ShortWays::NONE,
             discard_output: false,
             eof: false,
             aborted: false,
@@ -184,6 +187,7 @@ impl Connection {
             #[cfg(feature = "deflate")]
             deflate: None,
         };
+        connection.update_short_ways();
         connection.start_timer(Timer::Idle, now);
         connection.start_timer(Timer::Ping, now);
         connection

@@ -53,6 +53,7 @@ impl Connection {
     ) -> Result<Option<Event<'b>>, Error> {
         let whole = match self.take_whole_message(now, rx) {
             Whole::Message(ready) => return Ok(Some(Event::Data(ready.message(rx)))),
+            Whole::Nothing => return Ok(None),
             other => other,
         };
         self.receive_other_event(now, rx, whole)
@@ -71,6 +72,7 @@ impl Connection {
     ) -> Result<Option<Ready>, Error> {
         match self.take_whole_message(now, rx) {
             Whole::Message(ready) => Ok(Some(ready)),
+            Whole::Nothing => Ok(None),
             other => self.receive_other(now, rx, other),
         }
     }
@@ -96,6 +98,7 @@ impl Connection {
     ) -> Result<Option<Ready>, Error> {
         match whole {
             Whole::Message(ready) => Ok(Some(ready)),
+            Whole::Nothing => Ok(None),
             Whole::Invalid => self.receive_with(now, rx, |_, _, _| Err(Error::InvalidUtf8)),
             Whole::Other => self.receive_with(now, rx, Self::next_event),
         }
@@ -302,7 +305,7 @@ impl Connection {
         incoming.frame = if header.fin { Frame::Last } else { Frame::Middle };
         incoming.mask = Mask::new(header.masking_key.unwrap_or_default());
         incoming.in_message = true;
-        self.whole_below = 0;
+        self.short_ways.receive_below = 0;
         self.note_data(now);
     }
 
@@ -375,14 +378,18 @@ impl Connection {
         }
         self.note_data(now);
         self.incoming.frame_left -= n as u64;
-        let block = rx.append_to_message(n);
+        let (bytes, hole) = rx.append_to_message(n);
         if self.role.is_client() {
-            return 0;
+            if hole > 0 {
+                bytes.copy_within(hole.., 0);
+            }
+        } else if hole > 0 {
+            self.incoming.mask.move_to_front(bytes, hole);
+        } else if self.incoming.is_checked() && !self.incoming.is_compressed() {
+            return if self.incoming.mask.apply_to_text(bytes) { n } else { 0 };
+        } else {
+            self.incoming.mask.apply(bytes);
         }
-        if self.incoming.is_checked() && !self.incoming.is_compressed() {
-            return if self.incoming.mask.apply_to_text(block) { n } else { 0 };
-        }
-        self.incoming.mask.apply(block);
         0
     }
 
@@ -421,7 +428,7 @@ impl Connection {
         incoming.frame = Frame::None;
         if fin {
             incoming.in_message = false;
-            self.update_whole_below();
+            self.update_short_ways();
             let complete = if self.incoming.is_compressed() {
                 self.end_compressed_message(rx)
             } else {

@@ -2,8 +2,6 @@
 
 use super::Connection;
 use crate::buf::outbound::{Frame, NoRoom, Outbound};
-#[cfg(feature = "alloc")]
-use crate::buf::queue::SendQueue;
 use crate::error::SendError;
 use crate::event::{Kind, Message};
 use crate::rsv::Rsv;
@@ -55,16 +53,46 @@ impl Connection {
     /// `Full`, `MessageTooBig`, `MessageInProgress` or `Closing`. Nothing is queued then.
     #[inline]
     pub fn send<O: Outbound>(&mut self, tx: &mut O, message: Message<'_>) -> Result<(), SendError> {
-        let (kind, bytes) = (message.kind(), message.as_bytes());
-        let is_short = bytes.len() <= ShortHeader::MAX_PAYLOAD && bytes.len() <= self.config.fragment_size;
-        if is_short && self.check_message().is_ok() && !self.compresses(bytes.len()) {
-            let size = ShortHeader::size_for(bytes.len(), self.role.is_client()) + bytes.len();
-            if let Some(out) = tx.take_room(size) {
-                ShortHeader::new(kind.opcode(), bytes.len()).write_frame(self.role.next_key(), bytes, out);
-                return Ok(());
-            }
+        self.send_bytes(tx, message.kind(), message.as_bytes())
+    }
+
+    /// The same with bytes that are UTF-8 if this is text.
+    #[inline]
+    pub(super) fn send_bytes<O: Outbound>(
+        &mut self,
+        tx: &mut O,
+        kind: Kind,
+        bytes: &[u8],
+    ) -> Result<(), SendError> {
+        if self.send_short(tx, kind, bytes) { Ok(()) } else { self.send_other(tx, kind, bytes) }
+    }
+
+    /// Queues a message the short way, if that leads anywhere.
+    #[inline]
+    pub(super) fn send_short<O: Outbound>(&mut self, tx: &mut O, kind: Kind, bytes: &[u8]) -> bool {
+        debug_assert_eq!(self.short_ways, self.short_ways_now());
+        if bytes.len() >= usize::from(self.short_ways.send_below) {
+            return false;
         }
-        self.send_other(tx, kind, bytes)
+        let header = ShortHeader::new(kind.opcode(), bytes.len());
+        if self.role.is_client() {
+            return self.send_short_masked(tx, header, bytes);
+        }
+        let Some(out) = tx.take_room(header.size(false) + bytes.len()) else { return false };
+        header.write_frame(bytes, out);
+        true
+    }
+
+    /// The same for a client. Not inlined, as there is more to it.
+    #[inline(never)]
+    fn send_short_masked<O: Outbound>(&mut self, tx: &mut O, header: ShortHeader, bytes: &[u8]) -> bool {
+        if let Some(out) = tx.take_room(header.size(true) + bytes.len())
+            && let Some(key) = self.role.next_key()
+        {
+            header.write_masked_frame(key, bytes, out);
+            return true;
+        }
+        false
     }
 
     /// What is not short, or finds no room at hand. Not inlined, so that the short way stays short.
@@ -99,73 +127,6 @@ impl Connection {
             return Err(SendError::InvalidUtf8);
         }
         self.push_message(tx, First { opcode: kind.opcode(), rsv }, payload, true)
-    }
-
-    /// Queues a message whose payload is owned. If it is large and this is a server, it is not copied but transmitted
-    /// from where it is, and dropped afterwards. A text is checked to be UTF-8; see
-    /// [`send_owned_text`](Self::send_owned_text) for one that is known to be.
-    ///
-    /// # Errors
-    ///
-    /// As for [`send`](Self::send), and `InvalidUtf8`; the payload comes back, and nothing is queued.
-    #[cfg(feature = "alloc")]
-    pub fn send_owned<B: AsRef<[u8]>>(
-        &mut self,
-        tx: &mut SendQueue<B>,
-        kind: Kind,
-        payload: B,
-    ) -> Result<(), (SendError, B)> {
-        if kind == Kind::Text && !is_utf8(payload.as_ref()) {
-            return Err((SendError::InvalidUtf8, payload));
-        }
-        self.push_owned(tx, kind, payload, |payload| payload)
-    }
-
-    /// The same as [`send_owned`](Self::send_owned) for text of a type that cannot be anything but UTF-8, such as
-    /// `String`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`send`](Self::send); the text comes back, and nothing is queued.
-    #[cfg(feature = "alloc")]
-    pub fn send_owned_text<B, T>(&mut self, tx: &mut SendQueue<B>, text: T) -> Result<(), (SendError, T)>
-    where
-        B: AsRef<[u8]>,
-        T: AsRef<str> + AsRef<[u8]> + Into<B>,
-    {
-        self.push_owned(tx, Kind::Text, text, T::into)
-    }
-
-    #[cfg(feature = "alloc")]
-    fn push_owned<B: AsRef<[u8]>, P: AsRef<[u8]>>(
-        &mut self,
-        tx: &mut SendQueue<B>,
-        kind: Kind,
-        payload: P,
-        into: impl FnOnce(P) -> B,
-    ) -> Result<(), (SendError, P)> {
-        use crate::buf::outbound::sealed::Sealed as _;
-
-        let bytes = payload.as_ref();
-        let compressed = self.compresses(bytes.len());
-        let stays = !compressed && !self.role.is_client() && bytes.len() <= self.config.fragment_size;
-        let header = EncodedHeader::new(true, Rsv::NONE, kind.opcode(), bytes.len(), None);
-        let queued = self.check_message().and_then(|()| {
-            if stays {
-                Ok(tx.reserve(header.as_slice().len().saturating_add(bytes.len()))?)
-            } else if compressed {
-                self.push_compressed(tx, kind, bytes)
-            } else {
-                // Masked or cut into fragments: written anew.
-                self.push_message(tx, First::new(kind), bytes, true)
-            }
-        });
-        match queued {
-            Err(error) => return Err((error, payload)),
-            Ok(()) if stays => tx.push_owned(header, into(payload), true),
-            Ok(()) => {}
-        }
-        Ok(())
     }
 
     /// Queues a ping. It overtakes data that is queued. The peer's answer is `Event::Pong` with the same payload.

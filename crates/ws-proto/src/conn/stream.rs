@@ -142,7 +142,7 @@ impl Connection {
             Some(_) => return Err(SendError::MessageInProgress),
         }
         let flush = if fin { Flush::Finish } else { Flush::Sync };
-        self.push_piece(tx, bytes, flush).inspect_err(|_| self.outgoing = before)
+        self.push_piece(tx, bytes, flush).inspect_err(|_| self.set_outgoing(before))
     }
 
     /// Begins a message that is sent in pieces: with [`write_message`](Self::write_message) and
@@ -218,7 +218,8 @@ impl Connection {
     /// Gives up the message. If a piece of it is queued, that cannot be taken back, and there is no way to tell the
     /// peer but to close the connection with 1011; otherwise nothing happened.
     pub fn abort_message(&mut self, now: Instant) {
-        let Some(unfinished) = self.outgoing.unfinished.take() else { return };
+        let Some(unfinished) = self.outgoing.unfinished else { return };
+        self.set_outgoing(Outgoing::new());
         if unfinished.compressed {
             self.forget_compressed();
         }
@@ -257,7 +258,7 @@ impl Connection {
         if let Err(error) = result
             && !matches!(error, SendError::Full | SendError::MessageTooBig)
         {
-            self.outgoing.unfinished = None;
+            self.set_outgoing(Outgoing::new());
             // If it closes already, that is as good.
             let _ = self.close(now, CloseCode::INTERNAL_ERROR, "");
         }
@@ -311,7 +312,7 @@ impl Connection {
             (header.len() + n, fin)
         });
         match result {
-            Ok(Pulled::Finished) => self.outgoing.unfinished = None,
+            Ok(Pulled::Finished) => self.set_outgoing(Outgoing::new()),
             Ok(Pulled::Fragment) => {
                 self.outgoing.unfinished = Some(Unfinished { has_frames: true, ..unfinished });
             }
@@ -330,7 +331,12 @@ impl Connection {
     fn begin(&mut self, kind: Kind, rsv: Rsv, compressed: bool) {
         let compressed = compressed && rsv.is_empty() && self.compresses(usize::MAX);
         let unfinished = Some(Unfinished { kind, rsv, has_frames: false, compressed });
-        self.outgoing = Outgoing { unfinished, utf8: Utf8Validator::new() };
+        self.set_outgoing(Outgoing { unfinished, utf8: Utf8Validator::new() });
+    }
+
+    fn set_outgoing(&mut self, outgoing: Outgoing) {
+        self.outgoing = outgoing;
+        self.update_short_ways();
     }
 
     fn check_unfinished(&self) -> Result<Unfinished, SendError> {
@@ -371,7 +377,7 @@ impl Connection {
         };
         let has_frames = unfinished.has_frames || is_frame;
         let unfinished = if fin { None } else { Some(Unfinished { has_frames, ..unfinished }) };
-        self.outgoing = Outgoing { unfinished, utf8 };
+        self.set_outgoing(Outgoing { unfinished, utf8 });
         Ok(())
     }
 }

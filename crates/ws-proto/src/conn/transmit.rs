@@ -25,6 +25,7 @@ impl Connection {
     /// After [`close_now`](Self::close_now), or when the peer does not react any more, there is no more data.
     ///
     /// `now` is the time from which the transport has `Config::write_stall_timeout` to take something.
+    #[inline]
     pub fn poll_transmit<'t, O: Outbound>(
         &'t mut self,
         now: Instant,
@@ -63,24 +64,31 @@ impl Connection {
     }
 
     /// Drops output that is not to be sent any more, and queues the keepalive ping if there is room for it now.
+    #[inline]
     fn settle_output<O: Outbound>(&mut self, tx: &mut O) {
         if self.discard_output {
             tx.discard_frames();
         }
         if self.keepalive.due {
-            let role = &mut self.role;
-            let pushed = self.outbox.push_ping(&self.keepalive.payload(), || role.next_key());
-            self.keepalive.due = pushed.is_err();
-            if pushed.is_ok() {
-                self.keepalive.ahead = self.outbox.waiting().len() as u16;
-            }
+            self.queue_keepalive();
         }
     }
 
+    fn queue_keepalive(&mut self) {
+        let role = &mut self.role;
+        let pushed = self.outbox.push_ping(&self.keepalive.payload(), || role.next_key());
+        self.keepalive.due = pushed.is_err();
+        if pushed.is_ok() {
+            self.keepalive.ahead = self.outbox.waiting().len() as u16;
+        }
+    }
+
+    #[inline]
     fn has_output<O: Outbound>(&self, tx: &O) -> bool {
         tx.buffered() > 0 || self.has_control_output()
     }
 
+    #[inline]
     fn has_control_output(&self) -> bool {
         !self.outbox.is_empty() || (self.close.is_queued() && !self.close.is_sent())
     }
@@ -109,35 +117,53 @@ pub struct Transmit<'t, O> {
 
 impl<O: Outbound> Transmit<'_, O> {
     /// The slices, at least one, none of them empty.
+    #[inline]
     pub fn slices(&self) -> Slices<'_> {
+        let mut slices = Slices::new();
+        if self.connection.has_control_output() {
+            self.add_slices_with_control(&mut slices);
+        } else {
+            self.tx.slices(0, self.tx.buffered(), &mut slices);
+        }
+        slices
+    }
+
+    fn add_slices_with_control<'s>(&'s self, slices: &mut Slices<'s>) {
         let Connection { outbox, close, .. } = &*self.connection;
         let (front, all) = (self.tx.frame_left(), self.tx.buffered());
-        let mut slices = Slices::new();
         if close.is_inside_frame() {
             slices.push(close.waiting());
         }
         if front > 0 {
-            self.tx.slices(0, front, &mut slices);
+            self.tx.slices(0, front, slices);
         }
         slices.push(outbox.waiting());
         if all > front {
-            self.tx.slices(front, all, &mut slices);
+            self.tx.slices(front, all, slices);
         }
         // Only behind all of the data; which may be more than there are slices for.
-        if !close.is_inside_frame() && slices_cover(&slices, all + outbox.waiting().len()) {
+        if !close.is_inside_frame() && slices_cover(slices, all + outbox.waiting().len()) {
             slices.push(close.waiting());
         }
-        slices
     }
 
     /// Says that the first `n` bytes of the slices are transmitted.
     ///
     /// More than the slices have is a mistake of the caller's or a lying transport. It is taken as far as there is
     /// output, and never beyond; who can find out that the transport lies should end the connection.
+    #[inline]
     pub fn advance(&mut self, n: usize) {
-        if n == 0 {
-            return;
+        if n >= self.tx.buffered() && !self.connection.has_control_output() {
+            self.tx.consume(n);
+            self.connection.timers.stop(Timer::WriteStall);
+        } else if n > 0 {
+            self.advance_among_others(n);
         }
+    }
+
+    /// What is not all of the output, or not data alone.
+    #[inline(never)]
+    fn advance_among_others(&mut self, n: usize) {
         let Connection { outbox, close, timers, keepalive, .. } = &mut *self.connection;
         let ping_waited = keepalive.waits();
         let mut left = n;

@@ -61,6 +61,10 @@ impl Connection {
         rx.discard_message();
     }
 
+    pub(super) const fn compresses_from(&self) -> Option<usize> {
+        None
+    }
+
     pub(super) const fn compresses(&self, _len: usize) -> bool {
         false
     }

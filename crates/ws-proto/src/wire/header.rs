@@ -16,8 +16,8 @@ mod tests;
 use crate::error::ProtocolError;
 use crate::rsv::Rsv;
 
-/// The longest header: two bytes, a 64-bit length, and a masking key.
-pub(crate) const MAX_HEADER_SIZE: usize = 14;
+/// The longest header of a frame in bytes: two, a 64-bit length, and a masking key (RFC 6455 section 5.2).
+pub const MAX_HEADER_SIZE: usize = 14;
 /// "All control frames MUST have a payload length of 125 bytes or less" (section 5.5).
 pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 /// The longest control frame on the wire: header, masking key and payload.

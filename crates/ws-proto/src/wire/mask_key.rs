@@ -41,8 +41,9 @@ enum Source {
     #[cfg(not(feature = "alloc"))]
     Seeded(Seeded),
     Function(fn() -> [u8; 4]),
+    /// Boxed twice, so that connections without one have no room for the second half of its pointer.
     #[cfg(feature = "alloc")]
-    Generator(alloc::boxed::Box<dyn CryptoRng + Send + Sync>),
+    Generator(alloc::boxed::Box<alloc::boxed::Box<dyn CryptoRng + Send + Sync>>),
 }
 
 impl MaskKeys {
@@ -71,7 +72,7 @@ impl MaskKeys {
     /// Keys from a generator of the caller's, asked for four bytes exactly once a frame, which are used as they are.
     #[cfg(feature = "alloc")]
     pub fn from_generator(generator: alloc::boxed::Box<dyn CryptoRng + Send + Sync>) -> Self {
-        Self { source: Source::Generator(generator) }
+        Self { source: Source::Generator(alloc::boxed::Box::new(generator)) }
     }
 
     #[inline]

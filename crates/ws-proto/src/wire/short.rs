@@ -21,37 +21,44 @@ impl ShortHeader {
 
     /// How long the header is.
     #[inline]
-    pub(crate) const fn size_for(len: usize, masked: bool) -> usize {
-        (if len <= 125 { 2 } else { 4 }) + if masked { 4 } else { 0 }
+    pub(crate) const fn size(self, masked: bool) -> usize {
+        (if self.len <= 125 { 2 } else { 4 }) + if masked { 4 } else { 0 }
     }
 
     /// Writes the frame to `out`, which has exactly its size.
     #[inline]
-    pub(crate) fn write_frame(self, key: Option<[u8; 4]>, payload: &[u8], out: &mut [u8]) {
-        let (first, [high, low]) = (self.first, self.len.to_be_bytes());
-        match key {
-            None if self.len <= 125 => write([first, low], None, payload, out),
-            None => write([first, LENGTH_16, high, low], None, payload, out),
-            Some(key) => {
-                let [a, b, c, d] = key;
-                if self.len <= 125 {
-                    write([first, MASKED | low, a, b, c, d], Some(key), payload, out);
-                } else {
-                    write([first, MASKED | LENGTH_16, high, low, a, b, c, d], Some(key), payload, out);
-                }
-            }
+    pub(crate) fn write_frame(self, payload: &[u8], out: &mut [u8]) {
+        let [high, low] = self.len.to_be_bytes();
+        if self.len <= 125 {
+            write([self.first, low], payload, out, copy);
+        } else {
+            write([self.first, LENGTH_16, high, low], payload, out, copy);
+        }
+    }
+
+    /// The same with the payload masked.
+    #[inline]
+    pub(crate) fn write_masked_frame(self, key: [u8; 4], payload: &[u8], out: &mut [u8]) {
+        let copy = |payload: &[u8], out: &mut [u8]| mask::copy(key, payload, out);
+        let (first, [high, low], [a, b, c, d]) = (self.first, self.len.to_be_bytes(), key);
+        if self.len <= 125 {
+            write([first, MASKED | low, a, b, c, d], payload, out, copy);
+        } else {
+            write([first, MASKED | LENGTH_16, high, low, a, b, c, d], payload, out, copy);
         }
     }
 }
 
 #[inline(always)]
-fn write<const N: usize>(header: [u8; N], key: Option<[u8; 4]>, payload: &[u8], out: &mut [u8]) {
+fn write<const N: usize>(
+    header: [u8; N],
+    payload: &[u8],
+    out: &mut [u8],
+    copy: impl FnOnce(&[u8], &mut [u8]),
+) {
     let Some((head, body)) = out.split_first_chunk_mut() else { return };
     *head = header;
-    match key {
-        Some(key) => mask::copy(key, payload, body),
-        None => copy(payload, body),
-    }
+    copy(payload, body);
 }
 
 /// Copies a payload; a small one without a call.
@@ -96,10 +103,14 @@ mod tests {
         ) {
             let header = EncodedHeader::new(true, Rsv::NONE, Opcode::Text, payload.len(), key);
             let mut expected = header.as_slice().to_vec();
-            prop_assert_eq!(ShortHeader::size_for(payload.len(), key.is_some()), expected.len());
+            let short = ShortHeader::new(Opcode::Text, payload.len());
+            prop_assert_eq!(short.size(key.is_some()), expected.len());
             expected.extend(payload.iter().zip(key.unwrap_or_default().iter().cycle()).map(|(byte, key)| byte ^ key));
             let mut out = std::vec![0xAA; expected.len()];
-            ShortHeader::new(Opcode::Text, payload.len()).write_frame(key, &payload, &mut out);
+            match key {
+                Some(key) => short.write_masked_frame(key, &payload, &mut out),
+                None => short.write_frame(&payload, &mut out),
+            }
             prop_assert_eq!(out, expected);
         }
     }

@@ -76,6 +76,7 @@ impl Connection {
             frame_inflated: false,
             held_back: 0,
         }));
+        self.update_short_ways();
     }
 
     /// What was agreed on about permessage-deflate; `None` if it is not in use.
@@ -93,6 +94,7 @@ impl Connection {
         if let Some(deflate) = &mut self.deflate {
             deflate.enabled = on;
         }
+        self.update_short_ways();
     }
 
     /// Whether messages that are begun now would be compressed, if they are large enough.

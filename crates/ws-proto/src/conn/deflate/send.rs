@@ -23,7 +23,13 @@ impl Connection {
     /// Whether a message of `len` bytes is to be compressed.
     #[inline]
     pub(in crate::conn) fn compresses(&self, len: usize) -> bool {
-        self.deflate.as_ref().is_some_and(|deflate| deflate.enabled && len >= deflate.min_size)
+        self.compresses_from().is_some_and(|from| len >= from)
+    }
+
+    /// How long a message has to be to be compressed; `None` if none is.
+    #[inline]
+    pub(in crate::conn) fn compresses_from(&self) -> Option<usize> {
+        self.deflate.as_ref().filter(|deflate| deflate.enabled).map(|deflate| deflate.min_size)
     }
 
     /// Compresses a whole message and queues it; as it is if that is no longer.

@@ -12,3 +12,8 @@ pub(super) fn apply_long(word: Word, payload: &mut [u8]) {
 pub(super) fn copy_long(word: Word, payload: &[u8], out: &mut [u8]) {
     portable::copy_long(word, payload, out);
 }
+
+#[inline(never)]
+pub(super) fn move_long(word: Word, bytes: &mut [u8], from: usize) {
+    portable::move_long(word, bytes, from);
+}

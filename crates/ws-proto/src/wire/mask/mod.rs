@@ -9,10 +9,10 @@ mod tests;
 mod x86;
 
 #[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
-use self::baseline::{apply_long, copy_long};
+use self::baseline::{apply_long, copy_long, move_long};
 use self::portable::Word;
 #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
-use self::x86::{apply_long, copy_long};
+use self::x86::{apply_long, copy_long, move_long};
 
 /// Up to this length the code for long payloads costs more than it saves.
 const SHORT: usize = 256;
@@ -47,6 +47,15 @@ impl Mask {
     #[inline]
     pub(crate) fn apply_to_text(&mut self, payload: &mut [u8]) -> bool {
         apply_word_to_text(self.advance(payload.len()), payload)
+    }
+
+    /// Unmasks the next part of the payload, which lies behind the first `from` bytes, and moves it over them, in one
+    /// pass.
+    #[inline]
+    pub(crate) fn move_to_front(&mut self, bytes: &mut [u8], from: usize) {
+        let len = bytes.len().saturating_sub(from);
+        let word = self.advance(len);
+        if is_short(len) { portable::move_short(word, bytes, from) } else { move_long(word, bytes, from) }
     }
 
     /// The word for what comes next; the key goes on to what is `len` bytes behind that.

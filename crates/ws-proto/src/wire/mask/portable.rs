@@ -133,6 +133,68 @@ pub(super) fn copy_short(word: Word, payload: &[u8], out: &mut [u8]) {
     }
 }
 
+/// Masks the payload that begins at `from`, and moves it to the front. What it is moved over is behind what was read, so
+/// that the two places may overlap:
+///
+/// ```text
+///   before  | hole | payload                  |
+///   after   | payload                  | dead |
+/// ```
+#[inline(always)]
+pub(super) fn move_short(word: Word, bytes: &mut [u8], from: usize) {
+    move_blocks::<32>(word, bytes, from, |word, bytes| {
+        let len = bytes.len() - from;
+        match len {
+            0..4 => {
+                for (at, key) in (0..len).zip(word.key()) {
+                    bytes[at] = bytes[from + at] ^ key;
+                }
+            }
+            4..8 => move_both_ends(bytes, from, |part: [u8; 4], at| word.after(at).mask_4(part)),
+            8..16 => move_both_ends(bytes, from, |part: [u8; 8], at| word.after(at).mask_8(part)),
+            _ => move_both_ends(bytes, from, |part: [u8; 16], at| word.after(at).mask_16(part)),
+        }
+    });
+}
+
+/// The same, best for long payloads.
+#[inline(always)]
+pub(super) fn move_long(word: Word, bytes: &mut [u8], from: usize) {
+    move_blocks::<BLOCK>(word, bytes, from, |word, bytes| move_short(word, bytes, from));
+}
+
+/// Moves whole blocks of `N`, the last of which overlaps the one before; `less` moves what is shorter than one.
+#[inline(always)]
+fn move_blocks<const N: usize>(
+    word: Word,
+    bytes: &mut [u8],
+    from: usize,
+    less: impl FnOnce(Word, &mut [u8]),
+) {
+    let len = bytes.len().saturating_sub(from);
+    let Some(end) = bytes.last_chunk().filter(|_| len >= N) else { return less(word, bytes) };
+    // Taken before anything is put over it.
+    let end = word.after(len - N).mask_all::<N>(*end);
+    for at in (0..len - N).step_by(N) {
+        if let Some(block) = bytes[from + at..].first_chunk() {
+            let block = word.mask_all::<N>(*block);
+            bytes[at..at + N].copy_from_slice(&block);
+        }
+    }
+    bytes[len - N..len].copy_from_slice(&end);
+}
+
+/// Moves the first and the last `N` bytes, which together are all; both are taken before either is put back.
+#[inline(always)]
+fn move_both_ends<const N: usize>(bytes: &mut [u8], from: usize, mask: impl Fn([u8; N], usize) -> [u8; N]) {
+    let len = bytes.len() - from;
+    if let (Some(&first), Some(&last)) = (bytes[from..].first_chunk(), bytes.last_chunk()) {
+        let (first, last) = (mask(first, 0), mask(last, len - N));
+        bytes[..N].copy_from_slice(&first);
+        bytes[len - N..len].copy_from_slice(&last);
+    }
+}
+
 /// Masks where the payload lies, and says whether the result is ASCII. For any length, and best for short ones.
 #[inline(always)]
 pub(super) fn apply_ascii(word: Word, payload: &mut [u8]) -> bool {

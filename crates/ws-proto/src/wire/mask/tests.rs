@@ -12,6 +12,7 @@ pub(super) struct Way {
     pub(super) name: &'static str,
     pub(super) apply: fn(Word, &mut [u8]),
     pub(super) copy: fn(Word, &[u8], &mut [u8]),
+    pub(super) move_to_front: fn(Word, &mut [u8], usize),
 }
 
 /// Section 5.3, word for word.
@@ -26,6 +27,7 @@ fn ways() -> Vec<Way> {
         name: "short",
         apply: |word, payload| portable::apply_short(word, payload),
         copy: |word, payload, out| portable::copy_short(word, payload, out),
+        move_to_front: |word, bytes, from| portable::move_short(word, bytes, from),
     };
     let ascii = Way {
         name: "ascii",
@@ -34,11 +36,16 @@ fn ways() -> Vec<Way> {
             out.copy_from_slice(payload);
             portable::apply_ascii(word, out);
         },
+        move_to_front: |word, bytes, from| {
+            portable::apply_ascii(word, &mut bytes[from..]);
+            bytes.copy_within(from.., 0);
+        },
     };
     let long = Way {
         name: "long",
         apply: |word, payload| portable::apply_long(word, payload),
         copy: |word, payload, out| portable::copy_long(word, payload, out),
+        move_to_front: |word, bytes, from| portable::move_long(word, bytes, from),
     };
     let ways = [short, ascii, long].into_iter();
     #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
@@ -59,7 +66,7 @@ fn section_5_3_each_way_at_each_length_and_alignment_is_the_naive_loop_and_touch
     let key = [0x37, 0xfa, 0x21, 0x3d];
     let original: Vec<u8> = (0..900).map(|i| (i * 7 + i / 256) as u8).collect();
     let step = if cfg!(miri) { 21 } else { 1 };
-    for Way { name, apply, copy } in ways() {
+    for Way { name, apply, copy, move_to_front } in ways() {
         for len in lengths() {
             for at in (0..ALIGNMENTS).step_by(step) {
                 let mut expected = original.clone();
@@ -75,6 +82,13 @@ fn section_5_3_each_way_at_each_length_and_alignment_is_the_naive_loop_and_touch
                 payload.extend_from_slice(&original[at..at + len]);
                 copy(Word::new(key), &payload[5..], &mut copied[at..at + len]);
                 assert!(copied == expected, "{name}: {len} bytes copied to {at}");
+
+                // By as much as the headers of a few fragments.
+                let hole = at + 1;
+                let mut moved = std::vec![0xA5; hole];
+                moved.extend_from_slice(&original[at..at + len]);
+                move_to_front(Word::new(key), &mut moved, hole);
+                assert!(moved[..len] == expected[at..at + len], "{name}: {len} bytes moved by {hole}");
             }
         }
     }
@@ -122,12 +136,14 @@ proptest! {
         in_place.extend_from_slice(&payload);
         let mut as_text = in_place.clone();
         let mut copied = in_place.clone();
-        let (mut mask, mut text_mask) = (Mask::new(key), Mask::new(key));
+        let mut moved = in_place.clone();
+        let (mut mask, mut text_mask, mut move_mask) = (Mask::new(key), Mask::new(key), Mask::new(key));
         for part in cuts.windows(2) {
             let (from, to) = (part[0], part[1]);
             mask.apply(&mut in_place[offset + from..offset + to]);
             let ascii = text_mask.apply_to_text(&mut as_text[offset + from..offset + to]);
             prop_assert!(!ascii || expected[from..to].is_ascii());
+            move_mask.move_to_front(&mut moved[from..offset + to], offset);
             let mut key = key;
             key.rotate_left(from % 4);
             copy(key, &payload[from..to], &mut copied[offset + from..offset + to]);
@@ -135,5 +151,6 @@ proptest! {
         prop_assert_eq!(&in_place[offset..], &expected[..]);
         prop_assert_eq!(&as_text[offset..], &expected[..]);
         prop_assert_eq!(&copied[offset..], &expected[..]);
+        prop_assert_eq!(&moved[..payload.len()], &expected[..]);
     }
 }

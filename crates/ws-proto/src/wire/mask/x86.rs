@@ -35,6 +35,19 @@ pub(super) fn copy_long(word: Word, payload: &[u8], out: &mut [u8]) {
     }
 }
 
+#[inline(never)]
+pub(super) fn move_long(word: Word, bytes: &mut [u8], from: usize) {
+    if has_avx512() {
+        // SAFETY: the processor has what the function is compiled for.
+        unsafe { move_avx512(word, bytes, from) }
+    } else if is_x86_feature_detected!("avx2") {
+        // SAFETY: as above.
+        unsafe { move_avx2(word, bytes, from) }
+    } else {
+        portable::move_long(word, bytes, from);
+    }
+}
+
 /// Whether vectors of 64 bytes are there and cost nothing: VBMI2 is what processors do not have that lower their clock
 /// for the width alone.
 #[inline]
@@ -52,6 +65,11 @@ fn copy_avx2(word: Word, payload: &[u8], out: &mut [u8]) {
     portable::copy_long(word, payload, out);
 }
 
+#[target_feature(enable = "avx2")]
+fn move_avx2(word: Word, bytes: &mut [u8], from: usize) {
+    portable::move_long(word, bytes, from);
+}
+
 #[target_feature(enable = "avx512f")]
 fn apply_avx512(word: Word, payload: &mut [u8]) {
     portable::apply_long(word, payload);
@@ -60,6 +78,11 @@ fn apply_avx512(word: Word, payload: &mut [u8]) {
 #[target_feature(enable = "avx512f")]
 fn copy_avx512(word: Word, payload: &[u8], out: &mut [u8]) {
     portable::copy_long(word, payload, out);
+}
+
+#[target_feature(enable = "avx512f")]
+fn move_avx512(word: Word, bytes: &mut [u8], from: usize) {
+    portable::move_long(word, bytes, from);
 }
 
 /// Those that this processor has, for the tests.
@@ -71,6 +94,8 @@ pub(super) fn ways() -> impl Iterator<Item = super::tests::Way> {
         apply: |word, payload| unsafe { apply_avx2(word, payload) },
         // SAFETY: as above.
         copy: |word, payload, out| unsafe { copy_avx2(word, payload, out) },
+        // SAFETY: as above.
+        move_to_front: |word, bytes, from| unsafe { move_avx2(word, bytes, from) },
     });
     let avx512 = has_avx512().then_some(super::tests::Way {
         name: "avx512",
@@ -78,6 +103,8 @@ pub(super) fn ways() -> impl Iterator<Item = super::tests::Way> {
         apply: |word, payload| unsafe { apply_avx512(word, payload) },
         // SAFETY: as above.
         copy: |word, payload, out| unsafe { copy_avx512(word, payload, out) },
+        // SAFETY: as above.
+        move_to_front: |word, bytes, from| unsafe { move_avx512(word, bytes, from) },
     });
     avx2.into_iter().chain(avx512)
 }
