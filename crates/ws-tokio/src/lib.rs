@@ -101,6 +101,7 @@ mod reply;
 mod socket;
 mod split;
 mod stream;
+mod taken;
 mod timer;
 mod utf8_bytes;
 mod waiters;

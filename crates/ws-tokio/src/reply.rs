@@ -1,10 +1,11 @@
 //! The means to answer an event while it lies in the receive buffer.
 
 use core::future::poll_fn;
+use core::task::Poll;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, Rsv, SendQueue};
+use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, Rsv, SendError, SendQueue};
 
 use crate::driver::Driver;
 use crate::error::Error;
@@ -37,12 +38,21 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     /// # Cancel safety
     ///
     /// If the future is dropped before it is ready, the message is not queued. It is never queued in part, or twice.
-    pub async fn send(&mut self, message: ws_proto::Message<'_>) -> Result<(), Error> {
-        let send = |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send(tx, message);
-        if self.driver.send_at_once(&send) {
-            return Ok(());
-        }
-        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
+    pub fn send(&mut self, message: ws_proto::Message<'_>) -> impl Future<Output = Result<(), Error>> {
+        // By hand, since an async function would hold its arguments twice, in every task that is an echo.
+        let mut driver = Some(&mut *self.driver);
+        poll_fn(move |cx| {
+            let Some(to) = driver.take() else { return Poll::Ready(Err(SendError::Closing.into())) };
+            let send = |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send(tx, message);
+            if to.send_at_once(send) {
+                return Poll::Ready(Ok(()));
+            }
+            let polled = to.poll_send_with(cx, &send);
+            if polled.is_pending() {
+                driver = Some(to);
+            }
+            polled
+        })
     }
 
     /// Queues an owned message; waits only while the queue is full.
@@ -71,7 +81,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), Error> {
         let send = |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_prepared(tx, message);
-        if self.driver.send_at_once(&send) {
+        if self.driver.send_at_once(send) {
             return Ok(());
         }
         poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
@@ -96,7 +106,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
         let send =
             |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_fragment(tx, kind, bytes, fin);
-        if self.driver.send_at_once(&send) {
+        if self.driver.send_at_once(send) {
             return Ok(());
         }
         poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
@@ -116,7 +126,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     pub async fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), Error> {
         let send =
             |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_with_rsv(tx, rsv, kind, payload);
-        if self.driver.send_at_once(&send) {
+        if self.driver.send_at_once(send) {
             return Ok(());
         }
         poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await

@@ -21,6 +21,7 @@ use crate::message::Message;
 use crate::message_reader::{self, MessageReader, ReceiveChunks};
 use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
 use crate::socket::WebSocket;
+use crate::taken;
 use crate::waiters::Half;
 
 /// The half of a WebSocket that receives.
@@ -71,7 +72,7 @@ impl<IO> WebSocketReader<IO> {
         let Self { rx, shared } = self;
         match Arc::try_unwrap(shared) {
             Ok(shared) => {
-                Ok(WebSocket { rx, driver: shared.into_inner().unwrap_or_else(PoisonError::into_inner) })
+                Ok(WebSocket::from_halves(rx, shared.into_inner().unwrap_or_else(PoisonError::into_inner)))
             }
             // There are two halves and no more, and both are here.
             Err(shared) => {
@@ -136,7 +137,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
     ///
     /// Safe: no message is lost if the future is dropped before it is ready.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        Ok(self.next().await?.map(Message::from))
+        let ready = poll_fn(|cx| self.poll_receive::<Ready>(cx)).await?;
+        Ok(ready.map(|ready| taken::message(&mut self.rx, ready)))
     }
 
     fn poll_receive<R: AnyReady>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
@@ -415,7 +417,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketReader<IO> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let ready = core::task::ready!(self.poll_receive::<Ready>(cx));
-        Poll::Ready(ready.map(|ready| ready.map(|ready| ready.event(self.rx.get()).into())).transpose())
+        Poll::Ready(ready.map(|ready| ready.map(|ready| taken::message(&mut self.rx, ready))).transpose())
     }
 }
 
