@@ -37,6 +37,17 @@ impl Wire {
         (Self::from_parts(bytes, ends, case.reads), messages)
     }
 
+    /// The same wire with the last byte of each message changed so that it is no text.
+    #[must_use]
+    pub fn spoiled(&self) -> Self {
+        let mut bytes = self.bytes.to_vec();
+        for &end in self.ends.iter() {
+            // What was ASCII is not, and what was the end of a character is missing.
+            bytes[end - 1] ^= 0x80;
+        }
+        Self { bytes: bytes.into(), ..self.clone() }
+    }
+
     /// A wire with these bytes, on which messages end at `ends`.
     pub fn from_parts(bytes: Vec<u8>, ends: Vec<usize>, reads: Reads) -> Self {
         Self { bytes: bytes.into(), ends: ends.into(), reads, position: 0, message: 0 }

@@ -1,13 +1,17 @@
 //! Ours: `receive` on a buffer that grows; `send` into a contiguous buffer, and `send_owned` into a queue.
 
+use std::cell::RefCell;
+use std::mem;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use ws_proto::{Connection, Event, Instant, Kind, Message, Outbound, RecvBuf, SendBuf, SendQueue};
+use ws_proto::{
+    Connection, Event, Instant, Kind, MAX_HEADER_SIZE, Message, Outbound, RecvBuf, SendBuf, SendQueue,
+};
 use ws_tokio::Utf8Bytes;
 
 use super::{Contender, InTurn};
-use crate::case::{Decode, Encode, EncodeCase, Output, Tally};
+use crate::case::{Decode, Encode, EncodeCase, Output, Role, Tally};
 use crate::deflate::connection;
 use crate::wire::Wire;
 
@@ -44,6 +48,9 @@ pub(super) const OWNED: Contender = Contender {
     decoder: |_, _| None,
     encoder: |case, payload, output| {
         (case.deflate.is_none()).then(|| -> Box<dyn Encode> {
+            if case.role == Role::Client && !case.content.is_text() {
+                return in_place(case, &payload, output);
+            }
             let payload = Payload::new(case, payload);
             encoder(case, output, SendQueue::<Bytes>::default(), move |connection, tx| {
                 let sent = match &payload {
@@ -59,6 +66,41 @@ pub(super) const OWNED: Contender = Contender {
 };
 
 /// As an application holds it.
+/// A client that masks the payload where it lies. Each time it is sent it is another one, and so it is no text.
+fn in_place(case: &EncodeCase, payload: &[u8], output: Rc<Output>) -> Box<dyn Encode> {
+    let frame = [&[0; MAX_HEADER_SIZE][..], payload].concat();
+    let home = Rc::new(RefCell::new(vec![frame; case.batch]));
+    encoder(case, output, SendQueue::default(), move |connection, tx| {
+        let frame = home.borrow_mut().pop().unwrap();
+        let frame = Lent { frame, home: Rc::clone(&home) };
+        assert!(connection.send_in_place(tx, Kind::Binary, frame, MAX_HEADER_SIZE).is_ok());
+    })
+}
+
+/// A frame that goes back home when it is sent.
+struct Lent {
+    frame: Vec<u8>,
+    home: Rc<RefCell<Vec<Vec<u8>>>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
+impl AsMut<[u8]> for Lent {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.frame
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.home.borrow_mut().push(mem::take(&mut self.frame));
+    }
+}
+
 enum Payload {
     Binary(Bytes),
     Text(Utf8Bytes),

@@ -63,7 +63,8 @@ impl Connection {
         now: Instant,
         rx: &mut RecvBuf<S>,
     ) -> Result<Option<ReadyChunk>, Error> {
-        self.receive_with(now, rx, Self::next_chunk)
+        let received = self.receive_with(now, rx, Self::next_chunk);
+        if received.is_some() { Ok(received) } else { self.nothing_received() }
     }
 
     fn next_chunk<S: Storage>(

@@ -51,12 +51,17 @@ impl Connection {
         now: Instant,
         rx: &'b mut RecvBuf<S>,
     ) -> Result<Option<Event<'b>>, Error> {
-        let whole = match self.take_whole_message(now, rx) {
+        match self.take_whole_message(now, rx) {
             Whole::Message(ready) => return Ok(Some(Event::Data(ready.message(rx)))),
             Whole::Nothing => return Ok(None),
-            other => other,
-        };
-        self.receive_other_event(now, rx, whole)
+            Whole::Invalid => self.refuse_text(now, rx),
+            Whole::Other => {
+                if let Some(ready) = self.receive_other(now, rx) {
+                    return Ok(Some(ready.event(rx)));
+                }
+            }
+        }
+        self.nothing_received()
     }
 
     /// The same as [`receive`](Self::receive) without the borrow: see [`Ready`].
@@ -71,56 +76,54 @@ impl Connection {
         rx: &mut RecvBuf<S>,
     ) -> Result<Option<Ready>, Error> {
         match self.take_whole_message(now, rx) {
-            Whole::Message(ready) => Ok(Some(ready)),
-            Whole::Nothing => Ok(None),
-            other => self.receive_other(now, rx, other),
+            Whole::Message(ready) => return Ok(Some(ready)),
+            Whole::Nothing => return Ok(None),
+            Whole::Invalid => self.refuse_text(now, rx),
+            Whole::Other => {
+                if let Some(ready) = self.receive_other(now, rx) {
+                    return Ok(Some(ready));
+                }
+            }
         }
+        self.nothing_received()
     }
 
-    /// Where the short way does not lead. Neither is inlined, so that the short way stays short.
+    /// Where the short way does not lead. Not inlined, so that the short way stays short.
     #[inline(never)]
-    fn receive_other_event<'b, S: Storage>(
-        &mut self,
-        now: Instant,
-        rx: &'b mut RecvBuf<S>,
-        whole: Whole,
-    ) -> Result<Option<Event<'b>>, Error> {
-        self.receive_other(now, rx, whole).map(|ready| ready.map(|ready| ready.event(rx)))
+    fn receive_other<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) -> Option<Ready> {
+        self.receive_with(now, rx, Self::next_event)
     }
 
-    /// The same without the borrow.
-    #[inline(never)]
-    fn receive_other<S: Storage>(
-        &mut self,
-        now: Instant,
-        rx: &mut RecvBuf<S>,
-        whole: Whole,
-    ) -> Result<Option<Ready>, Error> {
-        match whole {
-            Whole::Message(ready) => Ok(Some(ready)),
-            Whole::Nothing => Ok(None),
-            Whole::Invalid => self.receive_with(now, rx, |_, _, _| Err(Error::InvalidUtf8)),
-            Whole::Other => self.receive_with(now, rx, Self::next_event),
-        }
+    #[cold]
+    fn refuse_text<S: Storage>(&mut self, now: Instant, rx: &mut RecvBuf<S>) {
+        self.receive_with(now, rx, |_, _, _| Err::<Option<Ready>, _>(Error::InvalidUtf8));
     }
 
     /// What all ways of receiving have in common: a failure is sticky, and input behind it is ignored.
+    ///
+    /// What comes back is small enough for registers, and has nothing of the error, which
+    /// [`nothing_received`](Self::nothing_received) adds. If it went through memory, each next step would wait for it.
+    #[inline]
     pub(super) fn receive_with<S: Storage, R>(
         &mut self,
         now: Instant,
         rx: &mut RecvBuf<S>,
         next: impl FnOnce(&mut Self, Instant, &mut RecvBuf<S>) -> Result<Option<R>, Error>,
-    ) -> Result<Option<R>, Error> {
-        if let Some(error) = self.error {
-            rx.discard();
-            return Err(error);
+    ) -> Option<R> {
+        if self.error.is_none() {
+            match next(self, now, rx) {
+                Ok(received) => return received,
+                Err(error) => self.fail(now, error),
+            }
         }
-        let result = next(self, now, rx);
-        if let Err(error) = result {
-            self.fail(now, error);
-            rx.discard();
-        }
-        result
+        rx.discard();
+        None
+    }
+
+    /// Nothing was received: more bytes are needed, or the connection failed.
+    #[inline]
+    pub(super) fn nothing_received<R>(&self) -> Result<Option<R>, Error> {
+        self.error.map_or(Ok(None), Err)
     }
 
     /// Passes over what is still to come of the message that is being received, and forgets what was put together of

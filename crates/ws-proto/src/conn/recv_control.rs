@@ -26,7 +26,7 @@ impl Connection {
         now: Instant,
         rx: &mut RecvBuf<S>,
     ) -> Result<Option<Ready>, Error> {
-        self.receive_with(now, rx, |connection, now, rx| {
+        let received = self.receive_with(now, rx, |connection, now, rx| {
             if connection.incoming.is_in_frame() {
                 return Ok(None);
             }
@@ -34,7 +34,8 @@ impl Connection {
                 NextFrame::Control(ready) => Ok(Some(ready)),
                 NextFrame::Data(_) | NextFrame::Incomplete => Ok(None),
             }
-        })
+        });
+        if received.is_some() { Ok(received) } else { self.nothing_received() }
     }
 
     /// A control frame, which has arrived as a whole.

@@ -117,7 +117,7 @@ pub struct Transmit<'t, O> {
 
 impl<O: Outbound> Transmit<'_, O> {
     /// The slices, at least one, none of them empty.
-    #[inline]
+    #[inline(never)]
     pub fn slices(&self) -> Slices<'_> {
         let mut slices = Slices::new();
         if self.connection.has_control_output() {

@@ -8,7 +8,7 @@ use ws_bench::payload::Content;
 use ws_bench::peers::Contender;
 use ws_bench::table::{Table, digits};
 
-use super::{Bench, check_decoder, label};
+use super::{Bench, Contest, check_decoder, label};
 
 const SIZES: [usize; 4] = [256, 1024, 16 << 10, 256 << 10];
 
@@ -25,7 +25,7 @@ impl Bench {
             check_decoder(contender, case, wire.clone(), &messages)?;
             let mut decoder = (contender.decoder)(case, wire)?;
             let mut tally = Default::default();
-            Some((Box::new(move |units| decoder.decode(units, &mut tally)), 1))
+            Some(Contest::new(1, move |units| decoder.decode(units, &mut tally)))
         })
     }
 
@@ -35,7 +35,7 @@ impl Bench {
             let messages = texts(case.content, case.size);
             compressed_size(contender, case, &messages)?;
             let mut encoder = (contender.encoder)(case, messages.concat().into(), Rc::default())?;
-            Some((Box::new(move |units| encoder.encode(units)), case.batch))
+            Some(Contest::new(case.batch, move |units| encoder.encode(units)))
         })
     }
 

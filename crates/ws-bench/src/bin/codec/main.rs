@@ -2,6 +2,7 @@
 
 mod deflate;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
         let effort = bench.effort;
         let notes = format!(
             "Million messages a second of CPU time: medians of {} interleaved slices of {} ms. Ratios are medians of the \
-             ratios of the rounds; above 1 we are faster. With permessage-deflate, all compress at level {LEVEL}, and \
+             ratios of the rounds; above 1 we are faster. Who has a * takes text that is none, and is not compared with. With permessage-deflate, all compress at level {LEVEL}, and \
              inflate what was compressed at level {WIRE_LEVEL}. Measured on {}.",
             effort.rounds,
             effort.slice.as_millis(),
@@ -97,9 +98,11 @@ impl Bench {
         self.table(title, cases.map(|case| (label(case.content, case.size), case)), |contender, case| {
             let (wire, messages) = Wire::new(case);
             check_decoder(contender, case, wire.clone(), &messages)?;
+            let does_less =
+                contender.peer && case.content.is_text() && !refuses(contender, case, wire.spoiled());
             let mut decoder = (contender.decoder)(case, wire)?;
             let mut tally = Tally::default();
-            Some((Box::new(move |units| decoder.decode(units, &mut tally)), 1))
+            Some(Contest { does_less, ..Contest::new(1, move |units| decoder.decode(units, &mut tally)) })
         })
     }
 
@@ -119,7 +122,7 @@ impl Bench {
             let payload = case.content.payload(case.size, 7);
             check_encoder(contender, case, &payload)?;
             let mut encoder = (contender.encoder)(case, payload.into(), Rc::default())?;
-            Some((Box::new(move |units| encoder.encode(units)), case.batch))
+            Some(Contest::new(case.batch, move |units| encoder.encode(units)))
         })
     }
 
@@ -132,7 +135,7 @@ impl Bench {
         &self,
         title: &str,
         cases: impl Iterator<Item = (String, C)>,
-        work: impl Fn(&Contender, &C) -> Option<(Work<'static>, usize)>,
+        contest: impl Fn(&Contender, &C) -> Option<Contest>,
     ) -> Option<Table> {
         let contenders = self.contenders();
         let mut rows = Vec::new();
@@ -143,15 +146,17 @@ impl Bench {
             eprintln!("{title}: {label}");
             let (mut works, mut columns, mut step) = (Vec::new(), Vec::new(), 1);
             for (column, contender) in contenders.iter().enumerate() {
-                if let Some((work, units)) = work(contender, &case) {
-                    works.push(work);
-                    columns.push(column);
-                    step = units;
+                if let Some(contest) = contest(contender, &case) {
+                    works.push(contest.work);
+                    columns.push((column, contest.does_less));
+                    step = contest.step;
                 }
             }
-            let mut costs: Vec<Option<Costs>> = vec![None; contenders.len()];
-            for (column, cost) in columns.into_iter().zip(interleave(self.effort, step, &mut works)) {
-                costs[column] = Some(cost);
+            let mut costs: Vec<Option<Cost>> = vec![None; contenders.len()];
+            for ((column, does_less), costs_of) in
+                columns.into_iter().zip(interleave(self.effort, step, &mut works))
+            {
+                costs[column] = Some(Cost { costs: costs_of, does_less });
             }
             rows.push((label, costs));
         }
@@ -166,9 +171,9 @@ impl Bench {
         let mut table = Table::new(title, ["M/s"].into_iter().chain(names).chain(["/ limit", "/ best peer"]));
         for (label, costs) in rows {
             let mut row = vec![label];
-            row.extend(taking_part.iter().map(|&column| {
-                costs[column].as_ref().map_or("–".into(), |cost| digits(1e3 / cost.median()))
-            }));
+            row.extend(
+                taking_part.iter().map(|&column| costs[column].as_ref().map_or("–".into(), Cost::to_cell)),
+            );
             row.extend(ratios(&contenders, &costs));
             table.rows.push(row);
         }
@@ -177,15 +182,47 @@ impl Bench {
     }
 }
 
+/// What one contender does in one row.
+struct Contest {
+    work: Work<'static>,
+    /// Units come in multiples of this.
+    step: usize,
+    /// It leaves out a part of the work, and is not compared with.
+    does_less: bool,
+}
+
+impl Contest {
+    fn new(step: usize, work: impl FnMut(usize) + 'static) -> Self {
+        Self { work: Box::new(work), step, does_less: false }
+    }
+}
+
+/// What it came to.
+#[derive(Clone, Debug)]
+struct Cost {
+    costs: Costs,
+    does_less: bool,
+}
+
+impl Cost {
+    fn to_cell(&self) -> String {
+        let mark = if self.does_less { "*" } else { "" };
+        format!("{}{mark}", digits(1e3 / self.costs.median()))
+    }
+}
+
 fn label(content: Content, size: usize) -> String {
     format!("{} {}", content.name(), size_name(size))
 }
 
 /// Ours to the limit, and to the fastest peer. Ours is the faster of our ways.
-fn ratios(contenders: &[&Contender], costs: &[Option<Costs>]) -> [String; 2] {
+fn ratios(contenders: &[&Contender], costs: &[Option<Cost>]) -> [String; 2] {
     let fastest = |wanted: fn(&Contender) -> bool| {
         let of_kind = contenders.iter().zip(costs).filter(|(contender, _)| wanted(contender));
-        let measured = of_kind.filter_map(|(contender, cost)| Some((contender.name, cost.as_ref()?)));
+        let measured = of_kind.filter_map(|(contender, cost)| {
+            let cost = cost.as_ref().filter(|cost| !cost.does_less)?;
+            Some((contender.name, &cost.costs))
+        });
         measured.min_by(|a, b| a.1.median().total_cmp(&b.1.median()))
     };
     let Some((_, own)) = fastest(|contender| contender.name.starts_with("ws-proto")) else {
@@ -210,6 +247,17 @@ fn check_decoder(contender: &Contender, case: &DecodeCase, wire: Wire, messages:
         && kept.iter().zip(messages.iter().cycle()).all(|(kept, sent)| kept.0 == text && kept.1 == *sent);
     assert!(same, "{} does not decode {case:?}", contender.name);
     Some(())
+}
+
+/// Whether a message that is no text is refused: by an error, with which a decoder here panics.
+fn refuses(contender: &Contender, case: &DecodeCase, wire: Wire) -> bool {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    let decoded = panic::catch_unwind(AssertUnwindSafe(|| {
+        (contender.decoder)(case, wire).map(|mut decoder| decoder.decode(1, &mut Tally::default()))
+    }));
+    panic::set_hook(hook);
+    decoded.is_err()
 }
 
 /// Whoever is measured has encoded the message; the first of the batch at least, for some mask it where it is.
