@@ -29,7 +29,7 @@ use crate::timer::Timer;
 /// # Cancel safety
 ///
 /// Not to be continued: if the future is dropped, so is the transport.
-pub async fn accept<IO>(io: IO, config: Config) -> Result<WebSocket<IO>, Error>
+pub fn accept<IO>(io: IO, config: Config) -> impl Future<Output = Result<WebSocket<IO>, Error>> + Unpin
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
@@ -38,7 +38,6 @@ where
         let request = receive_request(io, HandshakeLimits::default()).await?;
         request.accept(&AcceptOptions::default(), config).await
     })
-    .await
 }
 
 /// Receives the request of a client: an upgrade to WebSocket, or any other HTTP request.

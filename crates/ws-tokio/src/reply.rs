@@ -1,10 +1,11 @@
 //! The means to answer an event while it lies in the receive buffer.
 
 use core::future::poll_fn;
+use core::task::Poll;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, Rsv};
+use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, Rsv, SendError, SendQueue};
 
 use crate::driver::Driver;
 use crate::error::Error;
@@ -37,8 +38,21 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     /// # Cancel safety
     ///
     /// If the future is dropped before it is ready, the message is not queued. It is never queued in part, or twice.
-    pub async fn send(&mut self, message: ws_proto::Message<'_>) -> Result<(), Error> {
-        self.driver.send_with(|conn, tx| conn.send(tx, message)).await
+    pub fn send(&mut self, message: ws_proto::Message<'_>) -> impl Future<Output = Result<(), Error>> {
+        // By hand, since an async function would hold its arguments twice, in every task that is an echo.
+        let mut driver = Some(&mut *self.driver);
+        poll_fn(move |cx| {
+            let Some(to) = driver.take() else { return Poll::Ready(Err(SendError::Closing.into())) };
+            let send = |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send(tx, message);
+            if to.send_at_once(send) {
+                return Poll::Ready(Ok(()));
+            }
+            let polled = to.poll_send_with(cx, &send);
+            if polled.is_pending() {
+                driver = Some(to);
+            }
+            polled
+        })
     }
 
     /// Queues an owned message; waits only while the queue is full.
@@ -66,7 +80,11 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), Error> {
-        self.driver.send_with(|conn, tx| conn.send_prepared(tx, message)).await
+        let send = |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_prepared(tx, message);
+        if self.driver.send_at_once(send) {
+            return Ok(());
+        }
+        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
     }
 
     /// Whether messages that are queued from now on are compressed, where permessage-deflate was agreed on.
@@ -86,7 +104,12 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the part is not queued.
     pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
-        self.driver.send_with(|conn, tx| conn.send_fragment(tx, kind, bytes, fin)).await
+        let send =
+            |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_fragment(tx, kind, bytes, fin);
+        if self.driver.send_at_once(send) {
+            return Ok(());
+        }
+        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
     }
 
     /// Queues a message with reserved bits, for an extension of the caller's that gives them a meaning; waits only
@@ -101,7 +124,12 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), Error> {
-        self.driver.send_with(|conn, tx| conn.send_with_rsv(tx, rsv, kind, payload)).await
+        let send =
+            |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_with_rsv(tx, rsv, kind, payload);
+        if self.driver.send_at_once(send) {
+            return Ok(());
+        }
+        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
     }
 
     /// The connection, for what it can be asked about the event: the reserved bits and the kind of its message.

@@ -17,11 +17,13 @@ use ws_proto::{
 use crate::Outcome;
 use crate::driver::Driver;
 use crate::error::Error;
+use crate::lent::Lent;
 use crate::message::Message;
 use crate::message_reader::{self, MessageReader, ReceiveChunks};
 use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
 use crate::reply::Reply;
 use crate::split::{self, WebSocketReader, WebSocketWriter};
+use crate::taken;
 use crate::timer::Timer;
 use crate::waiters::Half;
 
@@ -42,7 +44,9 @@ use crate::waiters::Half;
 /// Do not drop it before, or the peer may never see why it ended.
 #[derive(Debug)]
 pub struct WebSocket<IO> {
-    pub(crate) rx: RecvBuf<Vec<u8>>,
+    pub(crate) rx: Lent<RecvBuf<Vec<u8>>>,
+    /// What `next` gave last, as long as the buffer was not used since.
+    given: Option<Ready>,
     pub(crate) driver: Driver<IO>,
 }
 
@@ -66,7 +70,11 @@ impl<IO> WebSocket<IO> {
         timer: Timer,
     ) -> Self {
         let conn = Connection::new(role, config, timer.now());
-        Self { rx, driver: Driver::new(io, conn, tx, timer) }
+        Self { rx: Lent::from(rx), given: None, driver: Driver::new(io, conn, tx, timer) }
+    }
+
+    pub(crate) const fn from_halves(rx: Lent<RecvBuf<Vec<u8>>>, driver: Driver<IO>) -> Self {
+        Self { rx, given: None, driver }
     }
 
     /// Switches permessage-deflate (RFC 7692) on, with what was agreed on in an opening handshake that was done
@@ -171,9 +179,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// # Cancel safety
     ///
     /// Safe: no event is lost if the future is dropped before it is ready.
-    pub async fn next(&mut self) -> Result<Option<(Event<'_>, Reply<'_, IO>)>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive(cx, Half::Receive)).await?;
-        Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
+    #[allow(clippy::should_implement_trait, reason = "a future, as every `next` of an async interface")]
+    pub fn next(&mut self) -> impl Future<Output = Result<Option<(Event<'_>, Reply<'_, IO>)>, Error>> {
+        // By hand, since this is what every message passes through: an async function is larger, and moves more about.
+        let mut this = Some(self);
+        poll_fn(move |cx| {
+            let Some(ws) = this.take() else { return Poll::Ready(Ok(None)) };
+            match ws.poll_receive(cx, Half::Receive) {
+                Poll::Ready(Ok(Some(ready))) => {
+                    ws.given = Some(ready);
+                    Poll::Ready(Ok(Some((ready.event(ws.rx.get()), Reply::new(&mut ws.driver)))))
+                }
+                Poll::Ready(Ok(None)) => Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    this = Some(ws);
+                    Poll::Pending
+                }
+            }
+        })
     }
 
     /// The same as [`next`](Self::next) without putting messages together: frames begin, pieces of their payload
@@ -189,7 +213,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Safe: no event is lost if the future is dropped before it is ready.
     pub async fn next_chunk(&mut self) -> Result<Option<(Event<'_, Chunk<'_>>, Reply<'_, IO>)>, Error> {
         let ready = poll_fn(|cx| self.poll_receive_chunk(cx)).await?;
-        Ok(ready.map(|ready| (ready.event(&self.rx), Reply::new(&mut self.driver))))
+        Ok(ready.map(|ready| (ready.event(self.rx.get()), Reply::new(&mut self.driver))))
     }
 
     /// Waits for the next message to begin, and gives a reader for its payload, which implements `AsyncRead`; `None`
@@ -262,7 +286,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         send_stream(self, kind, source).await
     }
 
-    /// Waits for the next message, and gives a copy that is owned; `None` when the connection is over.
+    /// Waits for the next message, and gives it owned; `None` when the connection is over.
+    ///
+    /// A message of 64 KiB or more mostly takes the receive buffer along, and is not copied; a smaller one is. What is
+    /// taken along keeps at most twice its size of memory.
     ///
     /// # Errors
     ///
@@ -272,7 +299,35 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Safe: no message is lost if the future is dropped before it is ready.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        Ok(self.next().await?.map(|(event, _)| event.into()))
+        let ready = poll_fn(|cx| self.poll_receive(cx, Half::Receive)).await?;
+        Ok(ready.map(|ready| taken::message(&mut self.rx, ready)))
+    }
+
+    /// The event that [`next`](Self::next) gave last, owned: as [`recv`](Self::recv) would have given it, a large message
+    /// without a copy. `None` if there was none, or something was received since, or it was taken already.
+    ///
+    /// So small messages can be answered while they lie in the buffer, and large ones be passed on without copying them:
+    ///
+    /// ```
+    /// # use tokio::io::{AsyncRead, AsyncWrite};
+    /// # use ws_tokio::{Error, WebSocket, ws_proto::Event};
+    /// async fn echo<IO: AsyncRead + AsyncWrite + Unpin>(mut ws: WebSocket<IO>) -> Result<(), Error> {
+    ///     while let Some((event, mut reply)) = ws.next().await? {
+    ///         match event {
+    ///             Event::Data(message) if message.as_bytes().len() < 64 << 10 => reply.send(message).await?,
+    ///             Event::Data(_) => {
+    ///                 if let Some(message) = ws.take_message() {
+    ///                     ws.feed(message).await?;
+    ///                 }
+    ///             }
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn take_message(&mut self) -> Option<Message> {
+        self.given.take().map(|ready| taken::message(&mut self.rx, ready))
     }
 
     /// Sends a message: queues it, and waits until it and all before it are with the transport.
@@ -427,7 +482,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<ReadyChunk>, Error>> {
-        self.driver.poll_receive(cx, Half::Receive, &mut self.rx, Connection::poll_receive_chunk)
+        self.given = None;
+        self.driver.poll_receive(cx, Half::Receive, &mut self.rx)
     }
 
     /// The next event, for everything that receives messages as a whole.
@@ -436,7 +492,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         cx: &mut Context<'_>,
         half: Half,
     ) -> Poll<Result<Option<Ready>, Error>> {
-        self.driver.poll_receive(cx, half, &mut self.rx, Connection::poll_receive)
+        self.given = None;
+        self.driver.poll_receive(cx, half, &mut self.rx)
     }
 }
 
@@ -448,11 +505,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_reader::sealed::Sealed for WebS
     }
 
     fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>> {
-        ready.event(&self.rx)
+        ready.event(self.rx.get())
     }
 
     fn skip(&mut self) {
-        self.driver.conn.skip_message(&mut self.rx);
+        self.given = None;
+        self.driver.conn.skip_message(self.rx.get_mut());
     }
 }
 
@@ -484,6 +542,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_writer::sealed::Sealed for WebS
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        self.given = None;
         self.driver.poll_control(cx, &mut self.rx)
     }
 }

@@ -11,15 +11,17 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{
-    Chunk, CloseCode, Connection, Event, Kind, PreparedMessage, ReadyChunk, RecvBuf, SendError, State,
+    Chunk, CloseCode, Connection, Event, Kind, PreparedMessage, Ready, ReadyChunk, RecvBuf, SendError, State,
 };
 
 use crate::driver::{AnyReady, Driver};
 use crate::error::Error;
+use crate::lent::Lent;
 use crate::message::Message;
 use crate::message_reader::{self, MessageReader, ReceiveChunks};
 use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
 use crate::socket::WebSocket;
+use crate::taken;
 use crate::waiters::Half;
 
 /// The half of a WebSocket that receives.
@@ -28,7 +30,7 @@ use crate::waiters::Half;
 /// polled and never across an await. As long as this half is awaited, pings and the peer's Close are answered, and
 /// everything that the other half queued goes out.
 pub struct WebSocketReader<IO> {
-    rx: RecvBuf<Vec<u8>>,
+    rx: Lent<RecvBuf<Vec<u8>>>,
     shared: Arc<Shared<IO>>,
 }
 
@@ -48,7 +50,7 @@ fn lock<IO>(shared: &Shared<IO>) -> MutexGuard<'_, Driver<IO>> {
 }
 
 pub(crate) fn split<IO>(
-    rx: RecvBuf<Vec<u8>>,
+    rx: Lent<RecvBuf<Vec<u8>>>,
     driver: Driver<IO>,
 ) -> (WebSocketReader<IO>, WebSocketWriter<IO>) {
     let shared = Arc::new(Mutex::new(driver));
@@ -70,7 +72,7 @@ impl<IO> WebSocketReader<IO> {
         let Self { rx, shared } = self;
         match Arc::try_unwrap(shared) {
             Ok(shared) => {
-                Ok(WebSocket { rx, driver: shared.into_inner().unwrap_or_else(PoisonError::into_inner) })
+                Ok(WebSocket::from_halves(rx, shared.into_inner().unwrap_or_else(PoisonError::into_inner)))
             }
             // There are two halves and no more, and both are here.
             Err(shared) => {
@@ -93,8 +95,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
     ///
     /// Safe: no event is lost if the future is dropped before it is ready.
     pub async fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive(cx, Connection::poll_receive)).await?;
-        Ok(ready.map(|ready| ready.event(&self.rx)))
+        let ready = poll_fn(|cx| self.poll_receive::<Ready>(cx)).await?;
+        Ok(ready.map(|ready| ready.event(self.rx.get())))
     }
 
     /// Waits for the next piece of a message or control frame; `None` when the connection is over. See
@@ -108,8 +110,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
     ///
     /// Safe: no event is lost if the future is dropped before it is ready.
     pub async fn next_chunk(&mut self) -> Result<Option<Event<'_, Chunk<'_>>>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive(cx, Connection::poll_receive_chunk)).await?;
-        Ok(ready.map(|ready| ready.event(&self.rx)))
+        let ready = poll_fn(|cx| self.poll_receive::<ReadyChunk>(cx)).await?;
+        Ok(ready.map(|ready| ready.event(self.rx.get())))
     }
 
     /// Waits for the next message to begin, and gives a reader for its payload. See [`WebSocket::next_message`].
@@ -135,20 +137,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
     ///
     /// Safe: no message is lost if the future is dropped before it is ready.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        Ok(self.next().await?.map(Message::from))
+        let ready = poll_fn(|cx| self.poll_receive::<Ready>(cx)).await?;
+        Ok(ready.map(|ready| taken::message(&mut self.rx, ready)))
     }
 
-    fn poll_receive<R: AnyReady>(
-        &mut self,
-        cx: &mut Context<'_>,
-        receive: impl Fn(
-            &mut Connection,
-            ws_proto::Instant,
-            &mut RecvBuf<Vec<u8>>,
-        ) -> Result<Option<R>, ws_proto::Error>,
-    ) -> Poll<Result<Option<R>, Error>> {
+    fn poll_receive<R: AnyReady>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
         let mut driver = lock(&self.shared);
-        let result = driver.poll_receive(cx, Half::Receive, &mut self.rx, receive);
+        let result = driver.poll_receive::<R>(cx, Half::Receive, &mut self.rx);
         if result.is_ready() && driver.conn.state() != State::Open {
             // Whoever waits to send is told that it is over.
             driver.waiters.wake();
@@ -365,15 +360,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> ReceiveChunks for WebSocketReader<IO> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> message_reader::sealed::Sealed for WebSocketReader<IO> {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ReadyChunk>, Error>> {
-        self.poll_receive(cx, Connection::poll_receive_chunk)
+        self.poll_receive::<ReadyChunk>(cx)
     }
 
     fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>> {
-        ready.event(&self.rx)
+        ready.event(self.rx.get())
     }
 
     fn skip(&mut self) {
-        lock(&self.shared).conn.skip_message(&mut self.rx);
+        lock(&self.shared).conn.skip_message(self.rx.get_mut());
     }
 }
 
@@ -421,8 +416,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketReader<IO> {
     type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let ready = core::task::ready!(self.poll_receive(cx, Connection::poll_receive));
-        Poll::Ready(ready.map(|ready| ready.map(|ready| ready.event(&self.rx).into())).transpose())
+        let ready = core::task::ready!(self.poll_receive::<Ready>(cx));
+        Poll::Ready(ready.map(|ready| ready.map(|ready| taken::message(&mut self.rx, ready))).transpose())
     }
 }
 
@@ -452,7 +447,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketWriter<IO> {
 
 impl<IO> fmt::Debug for WebSocketReader<IO> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketReader").field("rx", &self.rx).finish_non_exhaustive()
+        f.debug_struct("WebSocketReader").field("rx", self.rx.get()).finish_non_exhaustive()
     }
 }
 

@@ -33,12 +33,23 @@ impl Waiters {
     }
 
     /// Remembers the task that polls as the one that waits in this half, and gives the waker to wait with, if that is
-    /// not the task's own.
-    pub(crate) fn register(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
+    /// not the task's own; and says whether it may be another one than the last time.
+    #[inline]
+    pub(crate) fn register(&mut self, half: Half, cx: &Context<'_>) -> (Option<Waker>, bool) {
+        if let Self::One(Some(waker), waits) = self
+            && waker.will_wake(cx.waker())
+        {
+            waits[half as usize] = true;
+            return (None, false);
+        }
+        (self.register_other(half, cx), true)
+    }
+
+    #[cold]
+    fn register_other(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
         if let Self::One(waker, waits) = self {
             let only_here = !waits[1 - half as usize];
             match waker {
-                Some(waker) if waker.will_wake(cx.waker()) => {}
                 Some(waker) if only_here => waker.clone_from(cx.waker()),
                 Some(_) => return Some(self.register_second(half, cx)),
                 None => *waker = Some(cx.waker().clone()),
@@ -49,7 +60,6 @@ impl Waiters {
         Some(self.register_second(half, cx))
     }
 
-    #[cold]
     fn register_second(&mut self, half: Half, cx: &Context<'_>) -> Waker {
         let halves = match self {
             Self::One(waker, waits) => {

@@ -301,3 +301,23 @@ async fn a_flood_of_tiny_messages_lets_other_tasks_have_their_turn() {
     other.abort();
     assert!(turns.load(Ordering::Relaxed) >= MESSAGES / 1024, "{turns:?}");
 }
+
+/// What `next` gave can be had owned, once, and as long as nothing was received since; of any size.
+#[tokio::test]
+async fn the_message_that_next_gave_can_be_taken_once() {
+    let (mut peer, io) = tokio::io::duplex(1 << 20);
+    let mut ws = server(io, quiet());
+    assert_eq!(ws.take_message(), None, "nothing was received");
+    for size in [0, 20, (64 << 10) - 1, 64 << 10, 300 << 10] {
+        let payload: Vec<u8> = (0..size).map(|n| n as u8).collect();
+        let ping = masked(0x89, b"?");
+        peer.write_all(&[masked(BINARY, &payload), ping].concat()).await.unwrap();
+        let (event, mut reply) = ws.next().await.unwrap().unwrap();
+        assert_eq!(event, Event::Data(ws_proto::Message::Binary(&payload)));
+        reply.flush().await.unwrap();
+        assert_eq!(ws.take_message(), Some(Message::binary(payload)), "{size}");
+        assert_eq!(ws.take_message(), None, "{size}: taken already");
+        assert_eq!(ws.recv().await.unwrap(), Some(Message::Ping("?".into())), "{size}: what is behind stays");
+        assert_eq!(ws.take_message(), None, "{size}: not given by `next`");
+    }
+}

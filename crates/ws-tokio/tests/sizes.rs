@@ -23,7 +23,7 @@ fn size_of_output<A, F>(_: impl Fn(A) -> F) -> usize {
 fn a_websocket_is_small() {
     let own = size_of::<WebSocket<TcpStream>>() - size_of::<TcpStream>() - size_of::<Connection>();
     println!("{own} bytes beside the transport and the connection's {}", size_of::<Connection>());
-    assert!(own <= 448, "{own}");
+    assert!(own <= 128, "{own}");
 }
 
 #[test]
@@ -31,5 +31,5 @@ fn a_task_is_little_more_than_the_websocket_in_it() {
     let future = size_of_output(echo);
     let more = future - size_of::<WebSocket<TcpStream>>();
     println!("{future} bytes of future, {more} of them beside the WebSocket");
-    assert!(more <= 256, "{more}");
+    assert!(more <= 128, "{more}");
 }

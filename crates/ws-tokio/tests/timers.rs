@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::{Instant, sleep, timeout};
 use ws_proto::handshake::{AcceptOptions, ClientRequest, HandshakeError, HandshakeLimits, Response, Uri};
-use ws_proto::{CloseCode, Config, Error as Cause, TimeoutReason};
+use ws_proto::{CloseCode, Config, Error as Cause, Event, TimeoutReason};
 use ws_tokio::{Error, Message, connect_over, receive_request};
 
 use support::{
@@ -417,8 +417,10 @@ async fn a_connection_with_nothing_to_receive_holds_no_buffer() {
     let mut ws = server(io, quiet().ping_interval(Some(secs(20))));
     let large = vec![7; 300 << 10];
     peer.write_all(&masked(BINARY, &large)).await.unwrap();
-    let message = ws.recv().await.unwrap().unwrap();
-    ws.send(message).await.unwrap();
+    let (event, mut reply) = ws.next().await.unwrap().unwrap();
+    let Event::Data(message) = event else { panic!("{event:?}") };
+    reply.send(message).await.unwrap();
+    reply.flush().await.unwrap();
     let capacity = |ws: &dyn std::fmt::Debug| {
         let text = format!("{ws:?}");
         let (_, behind) = text.split_once("capacity: ").unwrap();
@@ -427,4 +429,8 @@ async fn a_connection_with_nothing_to_receive_holds_no_buffer() {
     assert!(capacity(&ws) >= large.len());
     assert!(timeout(secs(1), ws.recv()).await.is_err(), "there is nothing to receive");
     assert_eq!(capacity(&ws), 0);
+    peer.write_all(&masked(BINARY, &large)).await.unwrap();
+    let message = ws.recv().await.unwrap().unwrap();
+    assert_eq!(capacity(&ws), 0, "a large message takes its buffer along");
+    assert_eq!(message, Message::binary(large));
 }

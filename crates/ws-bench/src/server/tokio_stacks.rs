@@ -102,18 +102,31 @@ pub(super) fn raw(listener: std::net::TcpListener) -> io::Result<()> {
     })
 }
 
+/// A large message goes back without being copied.
+async fn pass_on(socket: &mut ws_tokio::WebSocket<TcpStream>) -> Result<(), ws_tokio::Error> {
+    match socket.take_message() {
+        Some(message) => socket.feed(message).await,
+        None => Ok(()),
+    }
+}
+
 pub(super) fn ws_tokio(listener: std::net::TcpListener) -> io::Result<()> {
     use ws_tokio::ws_proto::{Config, Event};
 
     serve(listener, |stream| async {
         let config = Config::default().max_message_size(MAX_MESSAGE);
         let mut socket = ws_tokio::accept(stream, config).await?;
-        while let Some((event, mut reply)) = socket.next().await? {
-            if let Event::Data(message) = event {
+        loop {
+            // Not `while let`, which keeps what it looks at in the task beside what comes of that.
+            let Some((event, mut reply)) = socket.next().await? else { return Ok(()) };
+            let Event::Data(message) = event else { continue };
+            if message.as_bytes().len() < 64 << 10 {
                 reply.send(message).await?;
+            } else {
+                // On the heap, so that no task carries it for good.
+                Box::pin(pass_on(&mut socket)).await?;
             }
         }
-        Ok(())
     })
 }
 

@@ -3,7 +3,7 @@
 
 use core::future::Future as _;
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll, Waker, ready};
 use std::io;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use ws_proto::{
 };
 
 use crate::error::Error;
+use crate::lent::Lent;
 use crate::message::Message;
 use crate::timer::Timer;
 use crate::waiters::{Half, Waiters};
@@ -27,20 +28,23 @@ const EVENT_BUDGET: u16 = 1024;
 /// How many bytes are read in a row. What gives no event, as empty fragments and data behind our Close frame do, would
 /// otherwise keep a task busy as long as it comes: tokio's own budget counts reads, which are large, and not every
 /// transport knows of it.
-const READ_BUDGET: usize = 256 << 10;
+const READ_BUDGET: u32 = 256 << 10;
 
 /// What a read counts at least, so that a transport that moves single bytes does not escape the budget.
-const MIN_COST: usize = 1 << 10;
+const MIN_COST: u32 = 1 << 10;
 
 /// How many bytes may wait in the queue.
 const QUEUE_LIMIT: usize = 1 << 20;
+
+/// A queue in which not more than this waited gives its memory to the next connection as it is; another one gives it back.
+const KEEP_QUEUE: usize = 64 << 10;
 
 /// The transport, the connection, its output, and its timer.
 #[derive(Debug)]
 pub(crate) struct Driver<IO> {
     pub(crate) io: IO,
     pub(crate) conn: Connection,
-    pub(crate) tx: SendQueue<Bytes>,
+    pub(crate) tx: Lent<SendQueue<Bytes>>,
     pub(crate) timer: Timer,
     /// When the transport was last asked for something: what time it is for all that came of that. To ask the clock for
     /// each message would cost more than the message.
@@ -48,6 +52,8 @@ pub(crate) struct Driver<IO> {
     pub(crate) waiters: Waiters,
     /// A message that a `Sink` took and that found no room yet. Nothing is sent before it. Rare, hence the box.
     pending: Option<Box<Message>>,
+    /// More waited in the queue than it may keep memory for.
+    queued_much: bool,
     /// The transport has bytes that it was not yet asked to flush.
     unflushed: bool,
     shut_down: bool,
@@ -58,10 +64,14 @@ pub(crate) struct Driver<IO> {
     write_failed: bool,
     /// Whoever uses this was told the error.
     told: bool,
+    /// Those who wait were woken because the connection failed.
+    woken: bool,
+    /// What was received last was received in pieces.
+    in_pieces: bool,
     /// How many events may be given before other tasks have their turn.
     events_left: u16,
     /// How many bytes may be read before that.
-    read_left: usize,
+    read_left: u32,
     /// What there is to tell of the end.
     pub(crate) ending: Ending<Error>,
     /// The connection is wound up.
@@ -73,17 +83,20 @@ impl<IO> Driver<IO> {
         Self {
             io,
             conn,
-            tx: tx.limit(QUEUE_LIMIT),
+            tx: Lent::from(tx),
             now: timer.now(),
             timer,
             waiters: Waiters::new(),
             pending: None,
+            queued_much: false,
             unflushed: false,
             shut_down: false,
             eof: false,
             failure: None,
             write_failed: false,
             told: false,
+            woken: false,
+            in_pieces: false,
             events_left: EVENT_BUDGET,
             read_left: READ_BUDGET,
             ending: Ending::new(),
@@ -98,6 +111,30 @@ impl<IO> Driver<IO> {
             self.conn.handle_timeout(self.now);
         }
         is_due
+    }
+
+    /// Remembers who waits in this half, as [`Waiters::register`] does.
+    pub(crate) fn register(&mut self, half: Half, cx: &Context<'_>) -> Option<Waker> {
+        let (shared, is_new) = self.waiters.register(half, cx);
+        if is_new {
+            self.timer.forget_waker();
+        }
+        shared
+    }
+
+    /// Whether there is something to write.
+    fn has_output(&self) -> bool {
+        let tx = self.tx.get();
+        // What waits in the queue may have to be dropped, which writing does as well.
+        !tx.is_empty() || self.unflushed || self.pending.is_some() || self.conn.wants_transmit(tx)
+    }
+
+    /// Whoever waits to send need not wait for the winding up.
+    fn wake_if_failed(&mut self) {
+        if !self.woken && self.conn.error().is_some() {
+            self.woken = true;
+            self.waiters.wake();
+        }
     }
 
     /// How it ended; `None` as long as it has not.
@@ -123,7 +160,9 @@ impl<IO> Driver<IO> {
     pub(crate) fn finish(&mut self) {
         self.done = true;
         self.pending = None;
-        self.tx = SendQueue::new();
+        self.tx.discard();
+        // Nothing is at hand any more.
+        self.events_left = 0;
         self.waiters.wake();
     }
 
@@ -138,16 +177,19 @@ impl<IO> Driver<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Reads once. `Ready` if that brought something, be it the end. `Pending` as well, and woken at once, if it is the turn of
     /// others.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<()> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, rx: &mut Lent<RecvBuf<Vec<u8>>>) -> Poll<()> {
         if self.eof {
             return Poll::Pending;
         }
         if self.read_left == 0 {
             self.read_left = READ_BUDGET;
+            // The others can use it meanwhile.
+            rx.give_back();
             let_others(cx);
             return Poll::Pending;
         }
-        let mut buf = ReadBuf::new(rx.spare_mut());
+        let buffer = rx.get_mut();
+        let mut buf = ReadBuf::new(buffer.spare_mut());
         let room = buf.remaining();
         let result = match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
             Poll::Ready(result) => result.map(|()| buf.filled().len()),
@@ -155,15 +197,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             Poll::Pending => {
                 self.read_left = READ_BUDGET;
                 // Idle connections hold no memory.
-                rx.shrink(0);
+                rx.give_back();
                 return Poll::Pending;
             }
         };
-        self.read_left = self.read_left.saturating_sub(*result.as_ref().unwrap_or(&0).max(&MIN_COST));
+        let cost = result.as_ref().map_or(0, |&n| u32::try_from(n).unwrap_or(u32::MAX)).max(MIN_COST);
+        self.read_left = self.read_left.saturating_sub(cost);
         match result {
             Ok(n) if n > room => self.end(Some(lie("read", n, room))),
             Ok(0) => self.end(None),
-            Ok(n) => rx.commit(n),
+            Ok(n) => buffer.commit(n),
             Err(error) => self.end(Some(error)),
         }
         Poll::Ready(())
@@ -183,7 +226,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// Does with the transport what the connection asks for. `Ready` if that was the last.
     pub(crate) fn poll_wind_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let action = self.conn.transport_action(&self.tx);
+        let action = self.conn.transport_action(self.tx.get());
         if action != TransportAction::Keep && !self.shut_down {
             // An error here means that the transport is gone, which reading tells as well.
             self.shut_down = Pin::new(&mut self.io).poll_shutdown(cx).is_ready();
@@ -191,54 +234,57 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if action == TransportAction::Close { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// What everything that receives comes down to: gives an event from the buffer if `receive` finds one; writes
-    /// what is queued if not; reads; and serves the deadlines.
+    /// The short way of everything that receives: most events are data, and in the buffer already. No clock is asked
+    /// and no waker looked at.
+    #[inline(always)]
+    pub(crate) fn receive_at_hand<R: AnyReady>(&mut self, rx: &mut Lent<RecvBuf<Vec<u8>>>) -> AtHand<R> {
+        if self.events_left == 0 {
+            return AtHand::Other(None);
+        }
+        let rx = if R::WHOLE && !self.in_pieces {
+            match rx.present_mut() {
+                Some(rx) if !(rx.unparsed().is_empty() && rx.is_empty()) => rx,
+                _ => return AtHand::Other(None),
+            }
+        } else {
+            // The end of a frame is an event as well, and takes no byte.
+            self.in_pieces = !R::WHOLE;
+            rx.get_mut()
+        };
+        match R::receive(&mut self.conn, self.now, rx) {
+            Ok(Some(ready)) if ready.is_data() => {
+                self.events_left -= 1;
+                AtHand::Data(ready)
+            }
+            Ok(ready) => AtHand::Other(ready),
+            // An error is sticky; it is told when the connection is wound up and the peer knows it.
+            Err(_) => AtHand::Other(None),
+        }
+    }
+
+    /// What everything that receives comes down to: gives an event from the buffer if there is one; writes what is queued
+    /// if not; reads; and serves the deadlines.
     #[inline]
     pub(crate) fn poll_receive<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
         half: Half,
-        rx: &mut RecvBuf<Vec<u8>>,
-        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
+        rx: &mut Lent<RecvBuf<Vec<u8>>>,
     ) -> Poll<Result<Option<R>, Error>> {
-        // Most events are data, and in the buffer already.
-        let may_receive = !self.done && self.events_left > 0;
-        let ready = if may_receive { self.receive(rx, &receive) } else { None };
-        if let Some(ready) = ready
-            && ready.is_data()
-            && !self.conn.should_transmit()
-        {
-            self.events_left -= 1;
-            return Poll::Ready(Ok(Some(ready)));
+        match self.receive_at_hand(rx) {
+            AtHand::Data(ready) => Poll::Ready(Ok(Some(ready))),
+            AtHand::Other(ready) => self.poll_receive_other(cx, half, rx, ready),
         }
-        self.poll_receive_any(cx, half, rx, ready, receive)
     }
 
-    #[inline]
-    fn receive<R>(
-        &mut self,
-        rx: &mut RecvBuf<Vec<u8>>,
-        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
-    ) -> Option<R> {
-        let had_failed = self.conn.error().is_some();
-        // An error is sticky; it is told when the connection is wound up and the peer knows it.
-        let ready = receive(&mut self.conn, self.now, rx).unwrap_or(None);
-        if self.conn.error().is_some() != had_failed {
-            // Whoever waits to send need not wait for the winding up.
-            self.waiters.wake();
-        }
-        ready
-    }
-
-    /// The same for all that may come, with what was received already.
+    /// The same when the short way did not lead to data, but to `received`.
     #[inline(never)]
-    fn poll_receive_any<R: AnyReady>(
+    pub(crate) fn poll_receive_other<R: AnyReady>(
         &mut self,
         cx: &mut Context<'_>,
         half: Half,
-        rx: &mut RecvBuf<Vec<u8>>,
+        rx: &mut Lent<RecvBuf<Vec<u8>>>,
         mut received: Option<R>,
-        receive: impl Fn(&mut Connection, Instant, &mut RecvBuf<Vec<u8>>) -> Result<Option<R>, ws_proto::Error>,
     ) -> Poll<Result<Option<R>, Error>> {
         if self.done {
             return Poll::Ready(Ok(None));
@@ -251,8 +297,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return Poll::Pending;
         }
         loop {
-            if let Some(ready) = received.take().or_else(|| self.receive(rx, &receive)) {
-                if let Some(frame) = ready.close_frame(rx) {
+            if let Some(ready) = received {
+                if let Some(frame) = ready.close_frame(rx.get()) {
                     self.ending.keep_peer(frame, &self.conn);
                 }
                 if self.conn.should_transmit() {
@@ -262,39 +308,51 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.events_left -= 1;
                 return Poll::Ready(Ok(Some(ready)));
             }
-            self.now = self.timer.now();
-            let shared = self.waiters.register(half, cx);
+            self.wake_if_failed();
+            let shared = self.register(half, cx);
             let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
             // Nothing to answer is left, so this is when the answers go out: together. Before deadlines are looked at, so
             // that no answer comes too late only because the application took its time.
-            let _ = self.poll_write(cx);
-            if self.check_deadlines() {
+            if self.has_output() {
+                self.now = self.timer.now();
                 let _ = self.poll_write(cx);
             }
             if self.poll_wind_up(cx).is_ready() {
                 self.finish();
-                *rx = RecvBuf::default();
+                rx.discard();
                 return Poll::Ready(self.take_error().map_or(Ok(None), Err));
             }
             if self.poll_read(cx, rx).is_ready() {
+                self.now = self.timer.now();
+                self.check_deadlines();
+                received = R::receive(&mut self.conn, self.now, rx.get_mut()).unwrap_or(None);
                 continue;
             }
             self.events_left = EVENT_BUDGET;
+            self.give_queue_back();
             ready!(self.timer.poll(cx, self.conn.poll_timeout()));
+            self.now = self.timer.now();
+            self.check_deadlines();
         }
     }
 
     /// Writes what is queued, and answers control frames as long as no data is in front of them. Never ready but with
     /// the error that ended the connection.
-    pub(crate) fn poll_control(&mut self, cx: &mut Context<'_>, rx: &mut RecvBuf<Vec<u8>>) -> Poll<Error> {
-        let shared = self.waiters.register(Half::Send, cx);
+    pub(crate) fn poll_control(
+        &mut self,
+        cx: &mut Context<'_>,
+        rx: &mut Lent<RecvBuf<Vec<u8>>>,
+    ) -> Poll<Error> {
+        let shared = self.register(Half::Send, cx);
         let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
         loop {
             self.now = self.timer.now();
             self.check_deadlines();
-            while let Ok(Some(ready)) = self.conn.poll_receive_control(self.now, rx) {
-                if let Some(frame) = ready.close_frame(rx) {
-                    self.ending.keep_peer(frame, &self.conn);
+            if let Some(rx) = rx.present_mut() {
+                while let Ok(Some(ready)) = self.conn.poll_receive_control(self.now, rx) {
+                    if let Some(frame) = ready.close_frame(rx) {
+                        self.ending.keep_peer(frame, &self.conn);
+                    }
                 }
             }
             let _ = self.poll_write(cx);
@@ -305,7 +363,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 return Poll::Ready(Error::Send(SendError::Closing));
             }
             // Data stays where it is, and no more is read behind it.
-            if rx.unparsed().len() < RecvBuf::<Vec<u8>>::MIN_SIZE && self.poll_read(cx, rx).is_ready() {
+            let unparsed = rx.get().unparsed().len();
+            if unparsed < RecvBuf::<Vec<u8>>::MIN_SIZE && self.poll_read(cx, rx).is_ready() {
                 continue;
             }
             ready!(self.timer.poll(cx, self.conn.poll_timeout()));
@@ -315,7 +374,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Writes what is queued although there are events left.
     fn write_early(&mut self, cx: &mut Context<'_>, half: Half) {
         self.now = self.timer.now();
-        let shared = self.waiters.register(half, cx);
+        let shared = self.register(half, cx);
         let _ = self.poll_write(&mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker())));
     }
 
@@ -331,19 +390,48 @@ fn let_others(cx: &mut Context<'_>) {
     let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
 
+/// What there is without asking the transport.
+#[derive(Debug)]
+pub(crate) enum AtHand<R> {
+    Data(R),
+    /// Another event, or none: for [`Driver::poll_receive_other`].
+    Other(Option<R>),
+}
+
 /// What receiving gives, whole messages or pieces.
 pub(crate) trait AnyReady: Copy {
+    /// Whether messages are put together.
+    const WHOLE: bool;
+
+    /// The next one, if it is there.
+    fn receive(
+        conn: &mut Connection,
+        now: Instant,
+        rx: &mut RecvBuf<Vec<u8>>,
+    ) -> Result<Option<Self>, ws_proto::Error>;
+
     /// Whether it is no control frame.
-    fn is_data(self) -> bool;
+    fn is_data(&self) -> bool;
 
     /// The peer's Close frame, if it is that.
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>>;
 }
 
 impl AnyReady for Ready {
+    const WHOLE: bool = true;
+
+    #[inline(always)]
+    fn receive(
+        conn: &mut Connection,
+        now: Instant,
+        rx: &mut RecvBuf<Vec<u8>>,
+    ) -> Result<Option<Self>, ws_proto::Error> {
+        conn.poll_receive(now, rx)
+    }
+
     #[inline]
-    fn is_data(self) -> bool {
-        Self::is_data(&self)
+    fn is_data(&self) -> bool {
+        self.is_data()
     }
 
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {
@@ -352,9 +440,19 @@ impl AnyReady for Ready {
 }
 
 impl AnyReady for ReadyChunk {
+    const WHOLE: bool = false;
+
+    fn receive(
+        conn: &mut Connection,
+        now: Instant,
+        rx: &mut RecvBuf<Vec<u8>>,
+    ) -> Result<Option<Self>, ws_proto::Error> {
+        conn.poll_receive_chunk(now, rx)
+    }
+
     #[inline]
-    fn is_data(self) -> bool {
-        Self::is_data(&self)
+    fn is_data(&self) -> bool {
+        self.is_data()
     }
 
     fn close_frame(self, rx: &RecvBuf<Vec<u8>>) -> Option<CloseFrame<'_>> {

@@ -1,6 +1,5 @@
 //! Everything on its way out: queued, in front of a full queue, or being written.
 
-use core::future::poll_fn;
 use core::mem::take;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -8,9 +7,9 @@ use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, Outbound, SendError, SendQueue};
+use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, Outbound as _, SendError, SendQueue};
 
-use super::{Driver, QUEUE_LIMIT, lie};
+use super::{Driver, KEEP_QUEUE, QUEUE_LIMIT, lie};
 use crate::error::Error;
 use crate::message::Message;
 use crate::waiters::Half;
@@ -18,7 +17,7 @@ use crate::waiters::Half;
 impl<IO> Driver<IO> {
     /// Queues a message, or gives it back with the reason.
     pub(crate) fn queue(&mut self, message: Message) -> Result<(), (SendError, Message)> {
-        let (conn, tx) = (&mut self.conn, &mut self.tx);
+        let (conn, tx) = (&mut self.conn, self.tx.get_mut());
         match message {
             Message::Binary(payload) => conn
                 .send_owned(tx, Kind::Binary, payload)
@@ -58,14 +57,19 @@ impl<IO> Driver<IO> {
     /// goes into it now, whatever its limit: behind the Close frame there is no place for it.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         if let Some(message) = self.pending.take() {
-            self.tx = take(&mut self.tx).limit(usize::MAX);
+            self.limit(usize::MAX);
             // Anything but a full queue means that the connection is closing already.
             let _ = self.queue(*message);
-            self.tx = take(&mut self.tx).limit(QUEUE_LIMIT);
+            self.limit(QUEUE_LIMIT);
         }
         self.conn.close(self.timer.now(), code, reason)?;
         self.ending.keep_local(code, reason);
         Ok(())
+    }
+
+    fn limit(&mut self, bytes: usize) {
+        let tx = self.tx.get_mut();
+        *tx = take(tx).limit(bytes);
     }
 
     /// Begins the closing handshake in front of everything that was taken, which is dropped.
@@ -88,15 +92,15 @@ impl<IO> Driver<IO> {
     }
 
     pub(crate) fn write_message(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
-        self.conn.write_message(&mut self.tx, bytes)
+        self.conn.write_message(self.tx.get_mut(), bytes)
     }
 
     pub(crate) fn flush_written(&mut self) -> Result<(), SendError> {
-        self.conn.flush_message(&mut self.tx)
+        self.conn.flush_message(self.tx.get_mut())
     }
 
     pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {
-        self.conn.finish_message(&mut self.tx)
+        self.conn.finish_message(self.tx.get_mut())
     }
 
     pub(crate) fn abort_message(&mut self) {
@@ -110,14 +114,14 @@ impl<IO> Driver<IO> {
 
     /// How many messages were taken and are not yet with the transport.
     pub(crate) fn queued_messages(&self) -> usize {
-        Outbound::queued_messages(&self.tx)
+        self.tx.get().queued_messages()
             + usize::from(self.pending.as_ref().is_some_and(|message| message.is_data()))
     }
 
     /// How many bytes were taken and are not yet with the transport.
     pub(crate) fn buffered_amount(&self) -> usize {
         let pending = self.pending.as_ref().map_or(0, |message| message.payload().len());
-        Outbound::buffered_amount(&self.tx).saturating_add(pending)
+        self.tx.get().buffered_amount().saturating_add(pending)
     }
 }
 
@@ -130,7 +134,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             Err(error) => {
                 self.fail(error);
                 self.write_failed = true;
-                self.tx = SendQueue::new();
+                self.tx.discard();
                 if self.eof {
                     // Nothing is left to be read that would end the connection.
                     let _ = self.conn.transport_failed();
@@ -145,8 +149,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.write_failed {
             return Poll::Ready(Ok(()));
         }
-        loop {
-            while let Some(mut transmit) = self.conn.poll_transmit(self.now, &mut self.tx) {
+        self.queued_much |= self.tx.get().buffered_amount() > KEEP_QUEUE;
+        while self.has_output() {
+            while let Some(mut transmit) = self.conn.poll_transmit(self.now, self.tx.get_mut()) {
                 let slices = transmit.slices();
                 let io = Pin::new(&mut self.io);
                 let (written, offered) = if slices.len() > 1 && io.is_write_vectored() {
@@ -177,9 +182,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
         }
-        // Idle connections hold no memory.
-        self.tx.shrink();
+        self.give_queue_back();
         Poll::Ready(Ok(()))
+    }
+
+    /// Idle connections hold no memory.
+    pub(super) fn give_queue_back(&mut self) {
+        if self.queued_much && self.tx.get().is_empty() {
+            self.tx.get_mut().shrink();
+            self.queued_much = false;
+        }
+        self.tx.give_back();
     }
 
     /// Moves what waits in front of the queue into it, if there is room now; says whether it did.
@@ -207,22 +220,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
     }
 
-    /// Queues with `send`, and waits while that finds no room.
-    #[inline]
-    pub(crate) async fn send_with(
+    /// Queues with `send` if there is room, as there nearly always is: then nothing need be polled. Says whether it did.
+    #[inline(always)]
+    pub(crate) fn send_at_once(
         &mut self,
-        send: impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
-    ) -> Result<(), Error> {
-        // Nearly always there is room, and no need to be polled.
-        if self.pending.is_none()
-            && !self.done
-            && let Ok(()) = send(&mut self.conn, &mut self.tx)
-        {
-            return Ok(());
-        }
-        poll_fn(|cx| self.poll_send_with(cx, &send)).await
+        send: impl FnOnce(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
+    ) -> bool {
+        self.pending.is_none() && !self.done && send(&mut self.conn, self.tx.get_mut()).is_ok()
     }
 
+    /// Queues with `send`, and waits while that finds no room.
     pub(crate) fn poll_send_with(
         &mut self,
         cx: &mut Context<'_>,
@@ -230,7 +237,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     ) -> Poll<Result<(), Error>> {
         loop {
             ready!(self.poll_ready(cx))?;
-            match send(&mut self.conn, &mut self.tx) {
+            match send(&mut self.conn, self.tx.get_mut()) {
                 Err(SendError::Full) => ready!(self.poll_flush(cx))?,
                 other => return Poll::Ready(other.map_err(Error::Send)),
             }
@@ -243,7 +250,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.done {
             return Poll::Ready(Err(SendError::Closing.into()));
         }
-        let shared = self.waiters.register(Half::Send, cx);
+        let shared = self.register(Half::Send, cx);
         let cx = &mut Context::from_waker(shared.as_ref().unwrap_or(cx.waker()));
         loop {
             self.now = self.timer.now();
