@@ -7,7 +7,7 @@ use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Connection, Kind, MAX_SLICES, Outbound as _, SendError, SendQueue};
+use ws_proto::{CloseCode, Connection, Kind, Outbound, SendError, SendQueue, Transmit};
 
 use super::{Driver, KEEP_QUEUE, QUEUE_LIMIT, lie};
 use crate::error::Error;
@@ -152,16 +152,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.queued_much |= self.tx.get().buffered_amount() > KEEP_QUEUE;
         while self.has_output() {
             while let Some(mut transmit) = self.conn.poll_transmit(self.now, self.tx.get_mut()) {
-                let slices = transmit.slices();
-                let io = Pin::new(&mut self.io);
-                let (written, offered) = if slices.len() > 1 && io.is_write_vectored() {
-                    let (slices, len) = slices.to_io_slices();
-                    debug_assert!(len <= MAX_SLICES);
-                    let offered = slices[..len].iter().map(|slice| slice.len()).sum();
-                    (ready!(io.poll_write_vectored(cx, &slices[..len]))?, offered)
-                } else {
-                    (ready!(io.poll_write(cx, slices[0]))?, slices[0].len())
-                };
+                let (written, offered) = ready!(write(Pin::new(&mut self.io), cx, &transmit))?;
                 if written == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
@@ -265,4 +256,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             ready!(self.timer.poll(cx, self.conn.poll_timeout()));
         }
     }
+}
+
+/// One write of what is to be transmitted: how much was written, and of how much.
+fn write<IO: AsyncWrite, O: Outbound>(
+    io: Pin<&mut IO>,
+    cx: &mut Context<'_>,
+    transmit: &Transmit<'_, O>,
+) -> Poll<io::Result<(usize, usize)>> {
+    if let Some(bytes) = transmit.contiguous() {
+        return io.poll_write(cx, bytes).map_ok(|written| (written, bytes.len()));
+    }
+    let slices = transmit.slices();
+    if slices.len() == 1 || !io.is_write_vectored() {
+        return io.poll_write(cx, slices[0]).map_ok(|written| (written, slices[0].len()));
+    }
+    let offered = slices.iter().map(|slice| slice.len()).sum();
+    let (slices, len) = slices.to_io_slices();
+    io.poll_write_vectored(cx, &slices[..len]).map_ok(|written| (written, offered))
 }
