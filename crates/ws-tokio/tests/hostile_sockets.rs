@@ -242,13 +242,16 @@ fn a_ping_flood_of_48_mib_from_a_peer_that_does_not_read_costs_nothing_and_its_l
         let (address, told, serving) = server(1, HandshakeLimits::default(), quiet()).await;
         let peer = spawn_blocking(move || {
             let mut stream = upgraded(address);
-            // What the buffers of an ordinary connection grow to is not the flood's.
-            stream.write_all(&masked(BINARY, &[7; 100_000])).unwrap();
-            assert_eq!(read_frame(&mut stream), (BINARY, vec![7; 100_000]));
-            stream.write_all(&masked(TEXT, b"ready")).unwrap();
-            assert_eq!(read_frame(&mut stream), (TEXT, b"ready".to_vec()));
             let pings: Vec<Vec<u8>> = (0..=255).map(|n| masked(PING, &[n; 125])).collect();
             let block = pings.concat();
+            // What the buffers of a busy connection grow to is not the flood's.
+            stream.write_all(&masked(BINARY, &[7; 400_000])).unwrap();
+            assert_eq!(read_frame(&mut stream), (BINARY, vec![7; 400_000]));
+            for _ in 0..100 {
+                stream.write_all(&block).unwrap();
+            }
+            stream.write_all(&masked(TEXT, b"ready")).unwrap();
+            while read_frame(&mut stream) != (TEXT, b"ready".to_vec()) {}
             for _ in 0..(48 << 20) / block.len() + 1 {
                 stream.write_all(&block).unwrap();
             }

@@ -9,8 +9,12 @@ use crate::wire::header::MAX_CONTROL_FRAME;
 /// The first size of storage that grows, and the room that a read is offered at first.
 #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
 const FIRST_SIZE: usize = 4 << 10;
-/// How far storage grows only because reads fill it; a large message takes it further.
-const MAX_READ: usize = 64 << 10;
+/// How far storage grows only because reads fill it; a large message takes it further. With less, several messages of
+/// 16 KiB that come together take a read more than they need, which costs more than the memory: it is the thread's, and
+/// the connection's only as long as something is in it.
+const MAX_READ: usize = 128 << 10;
+/// From here on it grows to the end of a large frame at once.
+const LARGE: usize = 64 << 10;
 /// Room behind a large frame, so that the read that completes it leaves some, and is not followed by one in vain.
 const BEHIND_FRAME: usize = 4 << 10;
 /// A fixed buffer holds, beside an unfinished message, the control frame that may come between its fragments.
@@ -239,7 +243,7 @@ impl<S: Storage> RecvBuf<S> {
         } else if is_tight(self) {
             self.larger()
         } else if self.read_filled && len < MAX_READ {
-            len.saturating_mul(2)
+            len.saturating_mul(2).min(MAX_READ)
         } else {
             return;
         };
@@ -252,7 +256,7 @@ impl<S: Storage> RecvBuf<S> {
     fn larger(&self) -> usize {
         let doubled = self.capacity().saturating_mul(2);
         let whole_frame = self.frame_end.saturating_add(BEHIND_FRAME);
-        let is_worth_it = self.capacity() >= MAX_READ && self.frame_end > self.capacity();
+        let is_worth_it = self.capacity() >= LARGE && self.frame_end > self.capacity();
         if is_worth_it && whole_frame <= self.filled.saturating_mul(3) { whole_frame } else { doubled }
     }
 
