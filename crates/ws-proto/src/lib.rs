@@ -109,6 +109,8 @@ mod grammar;
 pub mod handshake;
 #[cfg(feature = "alloc")]
 mod outcome;
+#[cfg(feature = "alloc")]
+mod owned;
 mod rsv;
 mod time;
 mod utf8;
@@ -129,6 +131,8 @@ pub use error::{Error, ProtocolError, SendError, TimeoutReason};
 pub use event::{Chunk, CloseFrame, Event, FrameHeader, Kind, Message, Ready, ReadyChunk};
 #[cfg(feature = "alloc")]
 pub use outcome::{Ending, Outcome, Side};
+#[cfg(feature = "alloc")]
+pub use owned::OwnedMessage;
 pub use rsv::Rsv;
 #[cfg(feature = "std")]
 pub use time::Clock;

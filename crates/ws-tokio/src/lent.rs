@@ -86,15 +86,6 @@ impl Lend for SendQueue<Bytes> {
 pub(crate) struct Lent<T>(Option<Box<T>>);
 
 impl<T> Lent<T> {
-    pub(crate) const fn none() -> Self {
-        Self(None)
-    }
-
-    /// What is there, for good.
-    pub(crate) fn take(&mut self) -> Option<T> {
-        self.0.take().map(|lent| *lent)
-    }
-
     /// What is there, without borrowing one if nothing is.
     #[inline]
     pub(crate) fn present_mut(&mut self) -> Option<&mut T> {

@@ -101,7 +101,6 @@ mod reply;
 mod socket;
 mod split;
 mod stream;
-mod taken;
 mod timer;
 mod utf8_bytes;
 mod waiters;

@@ -1,8 +1,9 @@
 //! Messages that own their payload.
 
 use bytes::Bytes;
-use ws_proto::{CloseCode, Event};
+use ws_proto::{CloseCode, Event, Kind, OwnedMessage, Ready, RecvBuf};
 
+use crate::lent::Lent;
 use crate::utf8_bytes::Utf8Bytes;
 
 /// A message or control frame that owns its payload.
@@ -42,6 +43,14 @@ impl Message {
         }
     }
 
+    /// What was received: a large message with the buffer that it lies in, anything else as a copy.
+    pub(crate) fn received(rx: &mut Lent<RecvBuf<Vec<u8>>>, ready: Ready) -> Self {
+        match rx.present_mut().and_then(|rx| ready.take(rx)) {
+            Some(message) => message.into(),
+            None => ready.event(rx.get()).into(),
+        }
+    }
+
     /// The bytes that it carries; of a Close the reason.
     pub(crate) fn payload(&self) -> &[u8] {
         match self {
@@ -54,6 +63,16 @@ impl Message {
     /// Whether this is application data, text or binary.
     pub const fn is_data(&self) -> bool {
         matches!(self, Self::Binary(_) | Self::Text(_))
+    }
+}
+
+/// Does not copy: the memory is shared, and given back when the last clone is dropped.
+impl From<OwnedMessage> for Message {
+    fn from(message: OwnedMessage) -> Self {
+        match message.kind() {
+            Kind::Binary => Self::Binary(Bytes::from_owner(message)),
+            Kind::Text => Self::Text(Utf8Bytes::from_received(message)),
+        }
     }
 }
 

@@ -23,7 +23,6 @@ use crate::message_reader::{self, MessageReader, ReceiveChunks};
 use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
 use crate::reply::Reply;
 use crate::split::{self, WebSocketReader, WebSocketWriter};
-use crate::taken;
 use crate::timer::Timer;
 use crate::waiters::Half;
 
@@ -300,7 +299,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Safe: no message is lost if the future is dropped before it is ready.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         let ready = poll_fn(|cx| self.poll_receive(cx, Half::Receive)).await?;
-        Ok(ready.map(|ready| taken::message(&mut self.rx, ready)))
+        Ok(ready.map(|ready| Message::received(&mut self.rx, ready)))
     }
 
     /// The event that [`next`](Self::next) gave last, owned: as [`recv`](Self::recv) would have given it, a large message
@@ -327,7 +326,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// }
     /// ```
     pub fn take_message(&mut self) -> Option<Message> {
-        self.given.take().map(|ready| taken::message(&mut self.rx, ready))
+        self.given.take().map(|ready| Message::received(&mut self.rx, ready))
     }
 
     /// Sends a message: queues it, and waits until it and all before it are with the transport.

@@ -21,7 +21,6 @@ use crate::message::Message;
 use crate::message_reader::{self, MessageReader, ReceiveChunks};
 use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
 use crate::socket::WebSocket;
-use crate::taken;
 use crate::waiters::Half;
 
 /// The half of a WebSocket that receives.
@@ -138,7 +137,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
     /// Safe: no message is lost if the future is dropped before it is ready.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         let ready = poll_fn(|cx| self.poll_receive::<Ready>(cx)).await?;
-        Ok(ready.map(|ready| taken::message(&mut self.rx, ready)))
+        Ok(ready.map(|ready| Message::received(&mut self.rx, ready)))
     }
 
     fn poll_receive<R: AnyReady>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
@@ -417,7 +416,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketReader<IO> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let ready = core::task::ready!(self.poll_receive::<Ready>(cx));
-        Poll::Ready(ready.map(|ready| ready.map(|ready| taken::message(&mut self.rx, ready))).transpose())
+        Poll::Ready(ready.map(|ready| ready.map(|ready| Message::received(&mut self.rx, ready))).transpose())
     }
 }
 

@@ -11,7 +11,6 @@ use ws_proto::{CloseCode, SendError};
 use crate::error::Error;
 use crate::message::Message;
 use crate::socket::WebSocket;
-use crate::taken;
 use crate::waiters::Half;
 
 /// The same messages as [`WebSocket::recv`] gives; ends after the connection did.
@@ -20,7 +19,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let ready = ready!(self.poll_receive(cx, Half::Receive));
-        Poll::Ready(ready.map(|ready| ready.map(|ready| taken::message(&mut self.rx, ready))).transpose())
+        Poll::Ready(ready.map(|ready| ready.map(|ready| Message::received(&mut self.rx, ready))).transpose())
     }
 }
 

@@ -7,6 +7,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use bytes::Bytes;
+use ws_proto::{Message, OwnedMessage};
 
 /// Text in shared bytes.
 #[derive(Clone, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -19,6 +20,15 @@ impl Utf8Bytes {
     /// Text that is part of the program; nothing is copied.
     pub const fn from_static(text: &'static str) -> Self {
         Self { bytes: Bytes::from_static(text.as_bytes()) }
+    }
+
+    /// A text as it was received; nothing is copied. Empty if it is binary.
+    pub(crate) fn from_received(message: OwnedMessage) -> Self {
+        match message.as_message() {
+            // The core's own type: what it says to be text is that for as long as it lives.
+            Message::Text(_) => Self { bytes: Bytes::from_owner(message) },
+            Message::Binary(_) => Self::default(),
+        }
     }
 
     /// The text.

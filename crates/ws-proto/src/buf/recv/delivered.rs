@@ -1,7 +1,12 @@
 //! What the last event refers to, until a byte of it moves or changes.
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
 use super::RecvBuf;
 use crate::buf::storage::Storage;
+#[cfg(feature = "alloc")]
+use crate::buf::storage::sealed::Sealed as _;
 use crate::buf::text;
 
 /// The part of the buffer that an event refers to.
@@ -118,5 +123,71 @@ impl<S: Storage> RecvBuf<S> {
             return "";
         }
         text::from_checked(self.delivered(number))
+    }
+}
+
+/// From how many bytes on a message is worth a buffer of its own. To copy a smaller one costs less.
+#[cfg(feature = "alloc")]
+const TAKE_FROM: usize = 64 << 10;
+/// How much may have arrived behind it, which has to be copied then.
+#[cfg(feature = "alloc")]
+const COPY_BEHIND: usize = 8 << 10;
+
+#[cfg(feature = "alloc")]
+impl RecvBuf<Vec<u8>> {
+    /// The storage with what an event refers to, if that is worth it; what was received behind it stays in the buffer.
+    pub(crate) fn take_delivered(&mut self, number: EventNumber) -> Option<Taken> {
+        let Delivered { start, end, utf8, .. } = self.delivered;
+        let len = self.delivered(number).len();
+        // What was inflated lies elsewhere; a message that is kept for long does not keep more than twice its size.
+        let lies_here = len == end - start && !self.is_inflated();
+        let is_most = len >= TAKE_FROM && len >= self.capacity() / 2;
+        if !lies_here || !is_most || self.message_len() > 0 || self.unparsed().len() > COPY_BEHIND {
+            return None;
+        }
+        let behind = self.parsed..self.filled;
+        let storage = core::mem::take(&mut self.storage);
+        self.reset();
+        self.extend_from_slice(&storage[behind]);
+        Some(Taken { storage, start, end, utf8 })
+    }
+
+    const fn is_inflated(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.delivered.inflated;
+        #[cfg(not(feature = "deflate"))]
+        false
+    }
+}
+
+/// Storage that was taken out of a buffer, and the part of it that an event referred to.
+#[cfg(feature = "alloc")]
+pub(crate) struct Taken {
+    storage: Vec<u8>,
+    start: usize,
+    end: usize,
+    // INVARIANT: as that of `Delivered`; nothing changes the bytes any more.
+    utf8: bool,
+}
+
+#[cfg(feature = "alloc")]
+impl Taken {
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.storage[self.start..self.end]
+    }
+
+    /// The same as text; empty if it was not checked to be that.
+    #[inline]
+    pub(crate) fn text(&self) -> &str {
+        if self.utf8 { text::from_checked(self.bytes()) } else { "" }
+    }
+}
+
+/// Whoever needs a buffer next has the memory.
+#[cfg(feature = "alloc")]
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.storage.shrink(0);
     }
 }

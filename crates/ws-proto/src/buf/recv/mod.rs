@@ -8,6 +8,8 @@ use core::fmt;
 
 pub(super) use self::delivered::Delivered;
 pub(crate) use self::delivered::EventNumber;
+#[cfg(feature = "alloc")]
+pub(crate) use self::delivered::Taken;
 use super::storage::Storage;
 use crate::utf8::Utf8Validator;
 use crate::wire::header::MAX_CONTROL_FRAME;
