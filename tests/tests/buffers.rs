@@ -371,6 +371,31 @@ fn a_limit_refuses_what_exceeds_it_but_never_makes_a_message_impossible() {
 }
 
 #[test]
+fn a_queue_gives_back_what_it_is_asked_to_and_only_while_nothing_waits() {
+    let mut conn = Connection::new(Role::Server, config(), Instant::ZERO);
+    let mut queue = SendQueue::<Vec<u8>>::new().limit(1 << 30);
+    assert_eq!(queue.capacity(), 0);
+    for _ in 0..100 {
+        conn.send(&mut queue, Message::Binary(&[1; 1000])).unwrap();
+        conn.send_owned(&mut queue, Kind::Binary, vec![2; 2000]).unwrap();
+    }
+    let full = queue.capacity();
+    assert!(full > 100_000, "{full}");
+    queue.shrink(0);
+    assert_eq!(queue.capacity(), full, "something waits");
+    while let Some(mut transmit) = conn.poll_transmit(Instant::ZERO, &mut queue) {
+        let n = transmit.slices().iter().map(|slice| slice.len()).sum();
+        transmit.advance(n);
+    }
+    assert_eq!(queue.capacity(), full);
+    for size in [full, 10_000, 100, 0] {
+        queue.shrink(size);
+        assert!(queue.capacity() <= size, "{} of {size}", queue.capacity());
+    }
+    conn.send(&mut queue, Message::Text("it goes on")).unwrap();
+}
+
+#[test]
 fn an_owned_payload_is_transmitted_from_where_it_is_and_dropped_afterwards() {
     use std::sync::Arc;
     let payload: Arc<[u8]> = vec![7; 100_000].into();

@@ -385,7 +385,7 @@ fn a_large_prepared_message_is_shared_while_it_waits_and_a_small_one_is_copied()
         assert!(!server.tx.is_empty());
         assert_eq!(server.tx.queued_messages(), 1);
         // What waits is not lost by giving memory back.
-        server.tx.shrink();
+        server.tx.shrink(0);
         assert_eq!(server.say(), [binary(vec![7; len])]);
         assert!(server.tx.is_empty());
         assert_eq!(Arc::strong_count(message.payload()) - 1, 0);

@@ -118,7 +118,7 @@ impl<IO> Accepting<IO> {
         link.set_more();
         let answer = Answer {
             request,
-            tx: tx.queue_mut(),
+            tx: tx.needed(),
             phase,
             deadline,
             #[cfg(feature = "deflate")]
@@ -222,7 +222,7 @@ impl<IO: Transport> Accepting<IO> {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(error) => {
-                    respond_error(error, parts.tx.queue_mut(), &mut self.phase, &mut self.deadline, now);
+                    respond_error(error, parts.tx.needed(), &mut self.phase, &mut self.deadline, now);
                     self.wind_up();
                     return Err(error.into());
                 }

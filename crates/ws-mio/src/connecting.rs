@@ -49,7 +49,7 @@ pub fn connect_with<IO>(
     now: Instant,
 ) -> Result<Connecting<IO>, (Error, IO)> {
     let mut parts = Parts::new(io);
-    match ClientHandshake::start(request, nonce, limits, now, parts.tx.queue_mut()) {
+    match ClientHandshake::start(request, nonce, limits, now, parts.tx.needed()) {
         Ok(handshake) => {
             Ok(Connecting { parts: Some((parts, keys)), handshake, connected: false, closed: false })
         }

@@ -5,10 +5,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::mem;
 
 use bytes::Bytes;
-use ws_proto::{Outbound as _, RecvBuf, SendQueue};
+use ws_proto::{RecvBuf, SendQueue};
 
 /// How many of each kind a thread keeps: for a few connections that are busy at once.
 const MAX_SPARE: usize = 8;
@@ -143,37 +142,22 @@ impl Buffer for Received {
 }
 
 /// Where what is to be sent waits.
-#[derive(Debug)]
-pub(crate) struct Sending {
-    pub(crate) queue: SendQueue<Bytes>,
-    /// How much waited at most, as far as was seen: the queue has memory for twice that at most.
-    pub(crate) peak: usize,
-}
-
-impl Sending {
-    /// More may have been queued since this was last called, and nothing was transmitted since.
-    #[inline]
-    pub(crate) fn note_peak(&mut self) {
-        self.peak = self.peak.max(self.queue.buffered_amount());
-    }
-}
+pub(crate) type Sending = SendQueue<Bytes>;
 
 impl Buffer for Sending {
     fn new() -> Self {
         // The limits are kept in front of it.
-        Self { queue: SendQueue::new().limit(usize::MAX), peak: 0 }
+        Self::new().limit(usize::MAX)
     }
 
     #[inline]
     fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.is_empty()
     }
 
     #[inline]
     fn trim(&mut self) {
-        if mem::take(&mut self.peak) > MAX_KEPT / 2 {
-            self.queue.shrink();
-        }
+        self.shrink(if self.capacity() > MAX_KEPT { 0 } else { MAX_KEPT });
     }
 
     #[inline]
@@ -186,17 +170,12 @@ impl Buffer for Sending {
 }
 
 /// What waits to be sent while there is no queue.
-static NOTHING: SendQueue<Bytes> = SendQueue::new();
+static NOTHING: Sending = Sending::new();
 
 impl Lent<Sending> {
     /// The queue, if only to look at it.
     #[inline]
-    pub(crate) fn queue(&self) -> &SendQueue<Bytes> {
-        self.get().map_or(&NOTHING, |sending| &sending.queue)
-    }
-
-    #[inline]
-    pub(crate) fn queue_mut(&mut self) -> &mut SendQueue<Bytes> {
-        &mut self.needed().queue
+    pub(crate) fn queue(&self) -> &Sending {
+        self.get().unwrap_or(&NOTHING)
     }
 }

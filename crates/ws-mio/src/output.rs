@@ -81,7 +81,7 @@ impl Output {
         &mut self,
         queue: impl FnOnce(&mut Connection, &mut SendQueue<Bytes>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let result = queue(&mut self.connection, self.tx.queue_mut());
+        let result = queue(&mut self.connection, self.tx.needed());
         if result.is_err() {
             self.tx.give_back();
         }
@@ -246,7 +246,7 @@ impl Output {
             self.release_backlog();
         }
         let Some(backlog) = &mut self.backlog else { return false };
-        let pumped = backlog.pump(now, &mut self.connection, self.tx.queue_mut(), &mut self.pull_budget);
+        let pumped = backlog.pump(now, &mut self.connection, self.tx.needed(), &mut self.pull_budget);
         if backlog.is_empty() {
             self.backlog = None;
         }
@@ -291,7 +291,7 @@ impl Output {
         {
             self.observe();
             self.lost_data = true;
-            backlog.give_up_sources(now, &mut self.connection, self.tx.queue_mut());
+            backlog.give_up_sources(now, &mut self.connection, self.tx.needed());
         }
         self.connection.close(now, code, reason)?;
         self.rare().ending.keep_local(code, reason);
@@ -376,13 +376,10 @@ impl Output {
     /// Before transmitting: lets the connection drop what is not to go out any more.
     pub(crate) fn settle(&mut self, now: Instant) {
         self.observe();
-        if let Some(sending) = self.tx.get_mut() {
-            sending.note_peak();
-        }
         // While it is open, it drops nothing.
         if self.connection.state() != State::Open {
             let before = self.tx.queue().queued_messages();
-            let _ = self.connection.poll_transmit(now, self.tx.queue_mut());
+            let _ = self.connection.poll_transmit(now, self.tx.needed());
             self.lost_data |= self.tx.queue().queued_messages() < before;
         }
     }

@@ -48,7 +48,7 @@ impl<IO> Parts<IO> {
 impl<IO: Transport> Parts<IO> {
     /// Writes what waits, as far as the transport takes it. Says whether there is more to write, but not in this turn.
     pub(crate) fn transmit(&mut self) -> io::Result<bool> {
-        while let Some(mut transmit) = self.tx.get_mut().and_then(|tx| poll_transmit(&mut tx.queue)) {
+        while let Some(mut transmit) = self.tx.get_mut().and_then(poll_transmit) {
             match self.link.write_slices(&transmit.slices())? {
                 Moved::Bytes(n) => transmit.advance(n),
                 Moved::Later => return Ok(true),

@@ -178,8 +178,7 @@ impl<IO: Transport> WebSocket<IO> {
         let mut more = false;
         'transport: loop {
             let sources_have_more = self.output.pump(now);
-            while let Some(mut transmit) =
-                self.output.connection.poll_transmit(now, self.output.tx.queue_mut())
+            while let Some(mut transmit) = self.output.connection.poll_transmit(now, self.output.tx.needed())
             {
                 match self.link.write(&transmit) {
                     Ok(Moved::Bytes(n)) => transmit.advance(n),

@@ -57,8 +57,7 @@ impl Lend for RecvBuf<Vec<u8>> {
     #[inline]
     fn tidy(&mut self) {
         // At least what was inflated goes.
-        let keep = if self.capacity() > MAX_MEMORY { 0 } else { self.capacity() };
-        self.shrink(keep);
+        self.shrink(if self.capacity() > MAX_MEMORY { 0 } else { MAX_MEMORY });
     }
 }
 
@@ -77,9 +76,10 @@ impl Lend for SendQueue<Bytes> {
         self.is_empty()
     }
 
-    /// What memory it has is the driver's affair, who knows how much was in it.
     #[inline]
-    fn tidy(&mut self) {}
+    fn tidy(&mut self) {
+        self.shrink(if self.capacity() > MAX_MEMORY { 0 } else { MAX_MEMORY });
+    }
 }
 
 /// One that is lent, or none.

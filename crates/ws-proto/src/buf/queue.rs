@@ -80,11 +80,16 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
         self.buffered == 0
     }
 
-    /// Gives all memory back if nothing waits.
-    pub fn shrink(&mut self) {
+    /// How much memory it takes at present, in bytes, without that of owned payloads.
+    pub fn capacity(&self) -> usize {
+        self.copied.capacity() + self.parts.capacity() * size_of::<Part<B>>()
+    }
+
+    /// Gives memory back if nothing waits: to about `size` bytes, 0 included.
+    pub fn shrink(&mut self, size: usize) {
         if self.is_empty() {
-            self.copied.shrink(0);
-            self.parts = VecDeque::new();
+            self.copied.shrink(size);
+            self.parts.shrink_to(size.saturating_sub(self.copied.capacity()) / size_of::<Part<B>>());
         }
     }
 
@@ -111,14 +116,12 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     }
 
     fn push_part(&mut self, header: EncodedHeader, payload: B, ends_message: bool) {
-        let len = payload.as_ref().len();
         // Of a fixed length, which is done without a call; what is too much of it is taken back.
         let (waiting, size) = (self.copied.len(), header.as_slice().len());
         self.copied.reserve(EncodedHeader::ROOM);
         self.copied.push(EncodedHeader::ROOM).copy_from_slice(&header.bytes());
         self.copied.truncate(waiting + size);
-        self.buffered += size;
-        self.buffered += len;
+        self.buffered += size + payload.as_ref().len();
         self.push_behind_copied(payload, 0, ends_message);
     }
 
@@ -134,12 +137,6 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
         self.parts.push_back(Part { copied_before, start, payload });
         self.copied_in_parts = self.copied.len();
         self.messages += usize::from(ends_message);
-    }
-
-    fn push_copied(&mut self, bytes: &[u8]) {
-        self.copied.reserve(bytes.len());
-        self.copied.push(bytes.len()).copy_from_slice(bytes);
-        self.buffered += bytes.len();
     }
 
     fn clear(&mut self) {
@@ -250,7 +247,9 @@ impl<B: AsRef<[u8]>> sealed::Sealed for SendQueue<B> {
 
     fn push_preamble(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
         self.reserve(bytes.len())?;
-        self.push_copied(bytes);
+        self.copied.reserve(bytes.len());
+        self.copied.push(bytes.len()).copy_from_slice(bytes);
+        self.buffered += bytes.len();
         self.frame_left += bytes.len();
         self.front_ends_message = false;
         Ok(())

@@ -10,7 +10,7 @@ use crate::rsv::Rsv;
 use crate::time::Instant;
 use crate::utf8::Utf8Validator;
 use crate::wire::header::EncodedHeader;
-use crate::wire::mask::Mask;
+use crate::wire::mask;
 
 /// How much a source is asked for at once.
 pub(super) const MAX_PULL: usize = 16 << 10;
@@ -298,7 +298,7 @@ impl Connection {
             }
             let key = role.next_key();
             if let Some(key) = key {
-                Mask::new(key).apply(&mut out[payload.clone()]);
+                mask::apply(key, &mut out[payload.clone()]);
             }
             let first = unfinished.first();
             let header = EncodedHeader::new(fin, first.rsv, first.opcode, n, key);

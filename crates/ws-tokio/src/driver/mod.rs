@@ -36,9 +36,6 @@ const MIN_COST: u32 = 1 << 10;
 /// How many bytes may wait in the queue.
 const QUEUE_LIMIT: usize = 1 << 20;
 
-/// A queue in which not more than this waited gives its memory to the next connection as it is; another one gives it back.
-const KEEP_QUEUE: usize = 64 << 10;
-
 /// The transport, the connection, its output, and its timer.
 #[derive(Debug)]
 pub(crate) struct Driver<IO> {
@@ -52,8 +49,6 @@ pub(crate) struct Driver<IO> {
     pub(crate) waiters: Waiters,
     /// A message that a `Sink` took and that found no room yet. Nothing is sent before it. Rare, hence the box.
     pending: Option<Box<Message>>,
-    /// More waited in the queue than it may keep memory for.
-    queued_much: bool,
     /// The transport has bytes that it was not yet asked to flush.
     unflushed: bool,
     shut_down: bool,
@@ -88,7 +83,6 @@ impl<IO> Driver<IO> {
             timer,
             waiters: Waiters::new(),
             pending: None,
-            queued_much: false,
             unflushed: false,
             shut_down: false,
             eof: false,
@@ -329,7 +323,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 continue;
             }
             self.events_left = EVENT_BUDGET;
-            self.give_queue_back();
+            self.tx.give_back();
             ready!(self.timer.poll(cx, self.conn.poll_timeout()));
             self.now = self.timer.now();
             self.check_deadlines();

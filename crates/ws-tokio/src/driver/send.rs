@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{CloseCode, Connection, Kind, Outbound, SendError, SendQueue, Transmit};
 
-use super::{Driver, KEEP_QUEUE, QUEUE_LIMIT, lie};
+use super::{Driver, QUEUE_LIMIT, lie};
 use crate::error::Error;
 use crate::message::Message;
 use crate::waiters::Half;
@@ -149,7 +149,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.write_failed {
             return Poll::Ready(Ok(()));
         }
-        self.queued_much |= self.tx.get().buffered_amount() > KEEP_QUEUE;
         while self.has_output() {
             while let Some(mut transmit) = self.conn.poll_transmit(self.now, self.tx.get_mut()) {
                 let (written, offered) = ready!(write(Pin::new(&mut self.io), cx, &transmit))?;
@@ -173,17 +172,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
         }
-        self.give_queue_back();
-        Poll::Ready(Ok(()))
-    }
-
-    /// Idle connections hold no memory.
-    pub(super) fn give_queue_back(&mut self) {
-        if self.queued_much && self.tx.get().is_empty() {
-            self.tx.get_mut().shrink();
-            self.queued_much = false;
-        }
         self.tx.give_back();
+        Poll::Ready(Ok(()))
     }
 
     /// Moves what waits in front of the queue into it, if there is room now; says whether it did.
