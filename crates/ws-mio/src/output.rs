@@ -90,11 +90,8 @@ impl Output {
 
     #[inline]
     pub(crate) fn send(&mut self, limit: Limit, message: Message<'_>) -> Result<(), SendError> {
-        let waiting = self.tx.queue().buffered_amount();
-        let has_room = limit == Limit::Lifted
-            || waiting == 0
-            || waiting.saturating_add(message.as_bytes().len()) <= self.send_limit;
-        if has_room && self.backlog.is_none() && !self.sending_stopped {
+        let len = message.as_bytes().len();
+        if self.backlog.is_none() && !self.sending_stopped && self.has_room(limit, len) {
             return self.queue(|connection, tx| connection.send(tx, message));
         }
         self.send_other(limit, message)
@@ -126,7 +123,7 @@ impl Output {
         match &mut self.backlog {
             None => return self.queue(|connection, tx| connection.send_with_rsv(tx, rsv, kind, payload)),
             Some(backlog) => {
-                check_rsv(&self.connection, rsv)?;
+                self.connection.check_payload(rsv, kind, payload)?;
                 backlog.push_message(rsv, kind, Bytes::copy_from_slice(payload));
             }
         }
@@ -144,10 +141,10 @@ impl Output {
         }
         match &mut self.backlog {
             None => return self.queue(|connection, tx| connection.send_owned(tx, kind, payload)),
-            Some(_) if kind == Kind::Text && core::str::from_utf8(&payload).is_err() => {
-                return Err((SendError::InvalidUtf8, payload));
-            }
-            Some(backlog) => backlog.push_message(Rsv::NONE, kind, payload),
+            Some(backlog) => match self.connection.check_payload(Rsv::NONE, kind, &payload) {
+                Ok(()) => backlog.push_message(Rsv::NONE, kind, payload),
+                Err(error) => return Err((error, payload)),
+            },
         }
         Ok(())
     }
@@ -220,8 +217,8 @@ impl Output {
         kind: Kind,
         source: S,
     ) -> Result<(), (SendError, S)> {
-        let checked = self.check(Limit::Applies, 0).and_then(|()| check_rsv(&self.connection, rsv));
-        if let Err(error) = checked {
+        let checked = self.check(Limit::Applies, 0);
+        if let Err(error) = checked.and_then(|()| self.connection.check_payload(rsv, kind, &[])) {
             return Err((error, source));
         }
         if self.backlog.is_none() && self.connection.is_message_in_progress() {
@@ -439,13 +436,15 @@ impl Output {
     #[inline]
     fn check_room(&self, limit: Limit, payload: usize) -> Result<(), SendError> {
         self.check_open()?;
+        if self.has_room(limit, payload) { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    #[inline]
+    fn has_room(&self, limit: Limit, payload: usize) -> bool {
         let waiting = self.waiting();
         // Receiving does not wait for sources, so that answers behind one are not bounded by that.
         let applies = limit == Limit::Applies || self.backlog.is_some();
-        if applies && waiting > 0 && waiting.saturating_add(payload) > self.send_limit {
-            return Err(SendError::Full);
-        }
-        Ok(())
+        !applies || waiting == 0 || waiting.saturating_add(payload) <= self.send_limit
     }
 
     #[inline]
@@ -469,8 +468,4 @@ impl Output {
         let pushed = self.backlog.is_none() && self.connection.is_message_in_progress();
         if pushed { Ok(()) } else { Err(SendError::NoMessage) }
     }
-}
-
-fn check_rsv(connection: &Connection, rsv: Rsv) -> Result<(), SendError> {
-    if connection.allowed_rsv().contains(rsv) { Ok(()) } else { Err(SendError::ReservedBits) }
 }

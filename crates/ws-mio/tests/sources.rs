@@ -117,6 +117,21 @@ fn what_is_sent_later_waits_behind_a_source_and_keeps_its_order() {
     assert!(ws.is_drained());
 }
 
+/// RFC 7692 section 6: the bit is that of permessage-deflate.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_bit_of_permessage_deflate_is_refused_behind_a_source_as_well() {
+    use ws_proto::deflate::{DeflateConfig, DeflateParams};
+
+    let config = Config::default().allowed_rsv(Rsv::RSV1);
+    let mut ws = WebSocket::from_upgraded(Memory::default(), Role::Server, config, NOW, &[]);
+    ws.enable_deflate(DeflateParams::default(), &DeflateConfig::new());
+    ws.send_source(Kind::Text, Script::pending()).unwrap();
+    assert_eq!(ws.send_with_rsv(Rsv::RSV1, Kind::Text, b"x"), Err(SendError::ReservedBits));
+    let refused = ws.send_source_with_rsv(Rsv::RSV1, Kind::Text, Script::pending());
+    assert_eq!(refused.unwrap_err().0, SendError::ReservedBits);
+}
+
 #[test]
 fn what_could_not_be_sent_is_refused_behind_a_source_as_well() {
     let mut ws = server(Memory::default());
@@ -125,6 +140,7 @@ fn what_could_not_be_sent_is_refused_behind_a_source_as_well() {
     let invalid = bytes::Bytes::from_static(&[0xFF]);
     assert_eq!(ws.send_owned(Kind::Text, invalid.clone()), Err((SendError::InvalidUtf8, invalid)));
     assert_eq!(ws.send_with_rsv(Rsv::RSV1, Kind::Text, b""), Err(SendError::ReservedBits));
+    assert_eq!(ws.send_with_rsv(Rsv::NONE, Kind::Text, b"\xFF"), Err(SendError::InvalidUtf8));
     assert_eq!(ws.send_fragment(Kind::Text, b"x", true), Err(SendError::MessageInProgress));
     assert_eq!(ws.begin_message(Kind::Text), Err(SendError::MessageInProgress));
     turn(&mut ws);

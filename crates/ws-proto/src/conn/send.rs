@@ -122,11 +122,22 @@ impl Connection {
         payload: &[u8],
     ) -> Result<(), SendError> {
         self.check_message()?;
+        self.check_payload(rsv, kind, payload)?;
+        self.push_message(tx, First { opcode: kind.opcode(), rsv }, payload, true)
+    }
+
+    /// Whether a message with these reserved bits may have this payload, whatever else it is that would be in the way now.
+    /// For an adapter that keeps messages back, so that what is wrong with one is said when it is taken.
+    ///
+    /// # Errors
+    ///
+    /// `ReservedBits` and `InvalidUtf8`, as for [`send_with_rsv`](Self::send_with_rsv).
+    pub fn check_payload(&self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
         self.check_rsv(rsv)?;
         if kind == Kind::Text && rsv.is_empty() && !is_utf8(payload) {
             return Err(SendError::InvalidUtf8);
         }
-        self.push_message(tx, First { opcode: kind.opcode(), rsv }, payload, true)
+        Ok(())
     }
 
     /// Queues a ping. It overtakes data that is queued. The peer's answer is `Event::Pong` with the same payload.
