@@ -219,6 +219,7 @@ mod link;
 pub mod migration;
 mod output;
 mod parts;
+mod rare;
 mod reply;
 mod sending;
 mod timeouts;

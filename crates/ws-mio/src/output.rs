@@ -1,18 +1,16 @@
 //! Everything that is sent goes through here, from outside a turn and as an answer alike.
 
-use std::io;
-
 use bytes::Bytes;
 use ws_proto::{
-    CloseCode, CloseFrame, Connection, Ending, Instant, Kind, Message, Outbound as _, PreparedMessage, Rsv,
+    CloseCode, CloseFrame, Connection, Instant, Kind, Message, Outbound as _, PreparedMessage, Rsv,
     SendError, SendQueue, Source, State,
 };
 
 use crate::Outcome;
 use crate::backlog::{Backlog, PULL_BUDGET, Pumped};
-use crate::error::Error;
 use crate::flow::{Flow, WaterMarks};
 use crate::lent::{Lent, Sending};
+use crate::rare::Rare;
 
 /// How many events one turn gives at most.
 pub(crate) const EVENT_BUDGET: u16 = 1024;
@@ -30,7 +28,7 @@ pub(crate) struct Output {
     pub(crate) send_limit: usize,
     /// Rarely there. Messages that are sent meanwhile wait in it.
     backlog: Option<Box<Backlog>>,
-    rare: Option<Box<Rare>>,
+    pub(crate) rare: Rare,
     /// How many events may still be given in this turn.
     pub(crate) event_budget: u16,
     /// How often sources may still be asked in it.
@@ -39,17 +37,6 @@ pub(crate) struct Output {
     sending_stopped: bool,
     /// Something that was queued has been dropped.
     lost_data: bool,
-}
-
-/// What a connection has only if something happened, mostly at its end.
-#[derive(Debug, Default)]
-pub(crate) struct Rare {
-    marks: Option<WaterMarks>,
-    pub(crate) ending: Ending<Error>,
-    /// The transport failed; reported as soon as what it had delivered before is.
-    pub(crate) failure: Option<io::Error>,
-    /// A source failed, which was not reported yet.
-    pub(crate) source_error: Option<SendError>,
 }
 
 /// Whether what is sent has to keep within the send limit.
@@ -67,7 +54,7 @@ impl Output {
             tx,
             send_limit: SEND_LIMIT,
             backlog: None,
-            rare: None,
+            rare: Rare::none(),
             event_budget: EVENT_BUDGET,
             pull_budget: PULL_BUDGET,
             sending_stopped: false,
@@ -251,7 +238,7 @@ impl Output {
             Ok(pumped) => pumped == Pumped::More,
             Err(error) => {
                 self.lost_data = true;
-                self.rare().source_error = Some(error);
+                self.rare.set_source_error(error);
                 false
             }
         }
@@ -291,7 +278,7 @@ impl Output {
             backlog.give_up_sources(now, &mut self.connection, self.tx.needed());
         }
         self.connection.close(now, code, reason)?;
-        self.rare().ending.keep_local(code, reason);
+        self.rare.ending().keep_local(code, reason);
         Ok(())
     }
 
@@ -303,37 +290,17 @@ impl Output {
             self.release_backlog();
         }
         if result.is_ok() {
-            self.rare().ending.keep_local(code, reason);
+            self.rare.ending().keep_local(code, reason);
         }
         result
     }
 
-    /// What is rare, and is to be kept from now on.
-    #[cold]
-    pub(crate) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
-
-    pub(crate) const fn failure(&self) -> Option<&io::Error> {
-        match &self.rare {
-            Some(rare) => rare.failure.as_ref(),
-            None => None,
-        }
-    }
-
-    /// Whether a source failed, which was not reported yet.
-    pub(crate) fn has_source_error(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.source_error.is_some())
-    }
-
     pub(crate) fn outcome(&self) -> Outcome<'_> {
-        static NOTHING: Ending<Error> = Ending::new();
-        self.rare.as_ref().map_or(&NOTHING, |rare| &rare.ending).outcome(&self.connection)
+        self.rare.outcome(&self.connection)
     }
 
-    #[cold]
     pub(crate) fn keep_peer_close(&mut self, frame: CloseFrame<'_>) {
-        self.rare.get_or_insert_default().ending.keep_peer(frame, &self.connection);
+        self.rare.ending().keep_peer(frame, &self.connection);
     }
 
     pub(crate) const fn stop_sending(&mut self) {
@@ -341,28 +308,20 @@ impl Output {
     }
 
     pub(crate) fn set_water_marks(&mut self, low: usize, high: usize) {
-        self.rare().marks = Some(WaterMarks::new(low, high));
+        self.rare.set_water_marks(WaterMarks::new(low, high));
     }
 
     /// What waits is about to become less, or was so: no crossing of the water marks is missed.
     #[inline]
     pub(crate) fn observe(&mut self) {
-        if self.rare.is_some() {
-            self.observe_marks();
-        }
-    }
-
-    #[cold]
-    fn observe_marks(&mut self) {
-        let amount = self.buffered_amount();
-        if let Some(marks) = self.rare.as_mut().and_then(|rare| rare.marks.as_mut()) {
-            marks.observe(amount);
+        if self.rare.is_there() {
+            self.rare.observe(self.buffered_amount());
         }
     }
 
     pub(crate) fn poll_water_marks(&mut self) -> Option<Flow> {
         self.observe();
-        self.rare.as_mut()?.marks.as_mut()?.poll()
+        self.rare.poll_water_marks()
     }
 
     /// Whether something that was queued has been dropped.

@@ -210,7 +210,7 @@ impl<IO: Transport> WebSocket<IO> {
     /// Does with the transport what the connection says.
     fn wind_up(&mut self, more: bool) {
         // What was received before the transport failed comes first.
-        if self.output.failure().is_some() && !more {
+        if self.output.rare.has_failure() && !more {
             self.close_transport();
         }
         match self.output.connection.transport_action(self.output.tx.queue()) {
@@ -251,7 +251,7 @@ impl<IO: Transport> WebSocket<IO> {
     /// The outcome, if it is an error and was not given yet.
     #[inline]
     fn take_error(&mut self) -> Option<Error> {
-        if self.output.connection.error().is_none() && !self.output.has_source_error() && !self.closed {
+        if self.output.connection.error().is_none() && !self.output.rare.has_source_error() && !self.closed {
             return None;
         }
         self.take_some_error()
@@ -261,7 +261,7 @@ impl<IO: Transport> WebSocket<IO> {
     fn take_some_error(&mut self) -> Option<Error> {
         let error = self.find_error()?;
         self.reported = true;
-        self.output.rare().ending.keep_error(error.duplicate());
+        self.output.rare.ending().keep_error(error.duplicate());
         Some(error)
     }
 
@@ -270,25 +270,23 @@ impl<IO: Transport> WebSocket<IO> {
         if self.reported {
             return None;
         }
-        if self.output.has_source_error()
-            && let Some(error) = self.output.rare().source_error.take()
-        {
+        if let Some(error) = self.output.rare.take_source_error() {
             return Some(Error::Source(error));
         }
         if self.output.connection.is_clean() {
             return None;
         }
         match (self.output.connection.error(), self.closed) {
-            (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.output.failure().is_some() => {
-                self.output.rare().failure.take().map(Error::Io)
+            (Some(ws_proto::Error::UnexpectedEof), _) | (None, true) if self.output.rare.has_failure() => {
+                self.output.rare.take_failure().map(Error::Io)
             }
             (error, _) => error.map(Error::Protocol),
         }
     }
 
     fn handle_failure(&mut self, error: io::Error) {
-        if self.output.failure().is_none() {
-            self.output.rare().failure = Some(error);
+        if !self.output.rare.has_failure() {
+            self.output.rare.set_failure(error);
         }
     }
 
