@@ -1,162 +1,35 @@
-//! A WebSocket in two halves, for two tasks.
+//! The half that sends.
 
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{
-    Chunk, CloseCode, Connection, Event, Kind, PreparedMessage, Ready, ReadyChunk, RecvBuf, SendError, State,
-};
+use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, SendError};
 
-use crate::driver::{AnyReady, Driver};
+use super::{Shared, lock};
+use crate::driver::Driver;
 use crate::error::Error;
-use crate::lent::Lent;
 use crate::message::Message;
-use crate::message_reader::{self, MessageReader, ReceiveChunks};
 use crate::message_writer::{self, MessageWriter, SendPieces, send_reader, send_stream};
-use crate::socket::WebSocket;
-use crate::waiters::Half;
 
-/// The half of a WebSocket that receives.
-///
-/// It owns the receive buffer, and shares the rest with the other half under a lock that is held while something is
-/// polled and never across an await. As long as this half is awaited, pings and the peer's Close are answered, and
-/// everything that the other half queued goes out.
-pub struct WebSocketReader<IO> {
-    rx: Lent<RecvBuf<Vec<u8>>>,
-    shared: Arc<Shared<IO>>,
-}
-
-/// The half of a WebSocket that sends. See [`WebSocketReader`].
+/// The half of a WebSocket that sends. See [`WebSocketReader`](super::WebSocketReader).
 pub struct WebSocketWriter<IO> {
-    shared: Arc<Shared<IO>>,
-}
-
-/// Two halves that do not belong together; they come back as they were.
-pub struct ReuniteError<IO>(pub WebSocketReader<IO>, pub WebSocketWriter<IO>);
-
-type Shared<IO> = Mutex<Driver<IO>>;
-
-fn lock<IO>(shared: &Shared<IO>) -> MutexGuard<'_, Driver<IO>> {
-    // What panicked was the transport of the caller's; the state here is as good as it was.
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(crate) fn split<IO>(
-    rx: Lent<RecvBuf<Vec<u8>>>,
-    driver: Driver<IO>,
-) -> (WebSocketReader<IO>, WebSocketWriter<IO>) {
-    let shared = Arc::new(Mutex::new(driver));
-    (WebSocketReader { rx, shared: Arc::clone(&shared) }, WebSocketWriter { shared })
-}
-
-impl<IO> WebSocketReader<IO> {
-    /// Puts the two halves together again.
-    ///
-    /// # Errors
-    ///
-    /// If they are not halves of the same WebSocket.
-    #[allow(clippy::result_large_err, reason = "both halves come back, and nobody does this often")]
-    pub fn reunite(self, writer: WebSocketWriter<IO>) -> Result<WebSocket<IO>, ReuniteError<IO>> {
-        if !Arc::ptr_eq(&self.shared, &writer.shared) {
-            return Err(ReuniteError(self, writer));
-        }
-        drop(writer);
-        let Self { rx, shared } = self;
-        match Arc::try_unwrap(shared) {
-            Ok(shared) => {
-                Ok(WebSocket::from_halves(rx, shared.into_inner().unwrap_or_else(PoisonError::into_inner)))
-            }
-            // There are two halves and no more, and both are here.
-            Err(shared) => {
-                let writer = WebSocketWriter { shared: Arc::clone(&shared) };
-                Err(ReuniteError(Self { rx, shared }, writer))
-            }
-        }
-    }
-}
-
-impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketReader<IO> {
-    /// Waits for the next event; `None` when the connection is over. See [`WebSocket::next`]; the answer goes through
-    /// the other half.
-    ///
-    /// # Errors
-    ///
-    /// As for [`WebSocket::next`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: no event is lost if the future is dropped before it is ready.
-    pub async fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive::<Ready>(cx)).await?;
-        Ok(ready.map(|ready| ready.event(self.rx.get())))
-    }
-
-    /// Waits for the next piece of a message or control frame; `None` when the connection is over. See
-    /// [`WebSocket::next_chunk`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`WebSocket::next`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: no event is lost if the future is dropped before it is ready.
-    pub async fn next_chunk(&mut self) -> Result<Option<Event<'_, Chunk<'_>>>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive::<ReadyChunk>(cx)).await?;
-        Ok(ready.map(|ready| ready.event(self.rx.get())))
-    }
-
-    /// Waits for the next message to begin, and gives a reader for its payload. See [`WebSocket::next_message`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`WebSocket::next`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: no message is lost if the future is dropped before it is ready.
-    pub async fn next_message(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
-        MessageReader::next(self).await
-    }
-
-    /// Waits for the next message, and gives a copy that is owned. See [`WebSocket::recv`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`WebSocket::next`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: no message is lost if the future is dropped before it is ready.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        let ready = poll_fn(|cx| self.poll_receive::<Ready>(cx)).await?;
-        Ok(ready.map(|ready| Message::received(&mut self.rx, ready)))
-    }
-
-    fn poll_receive<R: AnyReady>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
-        let mut driver = lock(&self.shared);
-        let result = driver.poll_receive::<R>(cx, Half::Receive, &mut self.rx);
-        if result.is_ready() && driver.conn.state() != State::Open {
-            // Whoever waits to send is told that it is over.
-            driver.waiters.wake();
-        }
-        result
-    }
+    pub(super) shared: Arc<Shared<IO>>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
-    /// Sends a message, and waits until it and all before it are with the transport. See [`WebSocket::send`].
+    /// Sends a message, and waits until it and all before it are with the transport. See
+    /// [`WebSocket::send`](crate::WebSocket::send).
     ///
     /// # Errors
     ///
-    /// As for [`WebSocket::send`].
+    /// As for [`WebSocket::send`](crate::WebSocket::send).
     ///
     /// # Cancel safety
     ///
@@ -166,11 +39,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         self.flush().await
     }
 
-    /// Queues a message; waits only while the queue is full. The reading half lets it out. See [`WebSocket::feed`].
+    /// Queues a message; waits only while the queue is full. The reading half lets it out. See
+    /// [`WebSocket::feed`](crate::WebSocket::feed).
     ///
     /// # Errors
     ///
-    /// As for [`WebSocket::send`].
+    /// As for [`WebSocket::send`](crate::WebSocket::send).
     ///
     /// # Cancel safety
     ///
@@ -227,21 +101,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         }
     }
 
-    /// Queues a message if there is room for it now; else it comes back. See [`WebSocket::try_send`].
+    /// Queues a message if there is room for it now; else it comes back. See
+    /// [`WebSocket::try_send`](crate::WebSocket::try_send).
     ///
     /// # Errors
     ///
-    /// As for [`WebSocket::try_send`].
+    /// As for [`WebSocket::try_send`](crate::WebSocket::try_send).
     pub fn try_send(&mut self, message: Message) -> Result<(), (SendError, Message)> {
         self.act(|driver| driver.try_send(message))
     }
 
     /// Queues a part of a message, `fin` with the last; waits only while the queue is full. See
-    /// [`WebSocket::send_fragment`].
+    /// [`WebSocket::send_fragment`](crate::WebSocket::send_fragment).
     ///
     /// # Errors
     ///
-    /// As for [`WebSocket::send`].
+    /// As for [`WebSocket::send`](crate::WebSocket::send).
     ///
     /// # Cancel safety
     ///
@@ -277,31 +152,34 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         lock(&self.shared).conn.set_compression(on);
     }
 
-    /// How many bytes were queued and are not yet with the transport. See [`WebSocket::buffered_amount`].
+    /// How many bytes were queued and are not yet with the transport. See
+    /// [`WebSocket::buffered_amount`](crate::WebSocket::buffered_amount).
     pub fn buffered_amount(&self) -> usize {
         lock(&self.shared).buffered_amount()
     }
 
-    /// How many messages were queued and are not yet with the transport. See [`WebSocket::queued_messages`].
+    /// How many messages were queued and are not yet with the transport. See
+    /// [`WebSocket::queued_messages`](crate::WebSocket::queued_messages).
     pub fn queued_messages(&self) -> usize {
         lock(&self.shared).queued_messages()
     }
 
-    /// Begins a message that is written in pieces. See [`WebSocket::begin_message`].
+    /// Begins a message that is written in pieces. See [`WebSocket::begin_message`](crate::WebSocket::begin_message).
     ///
     /// # Errors
     ///
-    /// As for [`WebSocket::begin_message`].
+    /// As for [`WebSocket::begin_message`](crate::WebSocket::begin_message).
     pub fn begin_message(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
         MessageWriter::begin(self, kind)
     }
 
-    /// Sends what `source` has to give, up to its end, as one message. See [`WebSocket::send_reader`]; what arrives
+    /// Sends what `source` has to give, up to its end, as one message. See
+    /// [`WebSocket::send_reader`](crate::WebSocket::send_reader); what arrives
     /// meanwhile is the business of the reading half.
     ///
     /// # Errors
     ///
-    /// As for [`WebSocket::send_reader`].
+    /// As for [`WebSocket::send_reader`](crate::WebSocket::send_reader).
     ///
     /// # Cancel safety
     ///
@@ -313,11 +191,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         send_reader(self, kind, source).await
     }
 
-    /// Sends all that `source` yields as one message. See [`WebSocket::send_stream`].
+    /// Sends all that `source` yields as one message. See [`WebSocket::send_stream`](crate::WebSocket::send_stream).
     ///
     /// # Errors
     ///
-    /// As for [`WebSocket::send_reader`].
+    /// As for [`WebSocket::send_reader`](crate::WebSocket::send_reader).
     ///
     /// # Cancel safety
     ///
@@ -352,22 +230,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
         poll: impl FnOnce(&mut Driver<IO>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         poll(&mut lock(&self.shared), cx)
-    }
-}
-
-impl<IO: AsyncRead + AsyncWrite + Unpin> ReceiveChunks for WebSocketReader<IO> {}
-
-impl<IO: AsyncRead + AsyncWrite + Unpin> message_reader::sealed::Sealed for WebSocketReader<IO> {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ReadyChunk>, Error>> {
-        self.poll_receive::<ReadyChunk>(cx)
-    }
-
-    fn event(&self, ready: ReadyChunk) -> Event<'_, Chunk<'_>> {
-        ready.event(self.rx.get())
-    }
-
-    fn skip(&mut self) {
-        lock(&self.shared).conn.skip_message(self.rx.get_mut());
     }
 }
 
@@ -411,15 +273,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> message_writer::sealed::Sealed for WebS
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketReader<IO> {
-    type Item = Result<Message, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let ready = core::task::ready!(self.poll_receive::<Ready>(cx));
-        Poll::Ready(ready.map(|ready| ready.map(|ready| Message::received(&mut self.rx, ready))).transpose())
-    }
-}
-
 /// Closing is the beginning of the closing handshake with code 1000; see [`WebSocketWriter::close`].
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketWriter<IO> {
     type Error = Error;
@@ -444,28 +297,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketWriter<IO> {
     }
 }
 
-impl<IO> fmt::Debug for WebSocketReader<IO> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketReader").field("rx", self.rx.get()).finish_non_exhaustive()
-    }
-}
-
 impl<IO> fmt::Debug for WebSocketWriter<IO> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketWriter").finish_non_exhaustive()
     }
 }
-
-impl<IO> fmt::Debug for ReuniteError<IO> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReuniteError")
-    }
-}
-
-impl<IO> fmt::Display for ReuniteError<IO> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the two halves are not of the same WebSocket")
-    }
-}
-
-impl<IO> core::error::Error for ReuniteError<IO> {}
