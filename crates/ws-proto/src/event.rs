@@ -194,9 +194,14 @@ pub(crate) enum ReadyChunkKind {
 impl ReadyChunk {
     /// Whether the event is application data, and no control frame.
     pub const fn is_data(&self) -> bool {
+        self.as_control().is_none()
+    }
+
+    /// The event, if it is a control frame.
+    pub const fn as_control(&self) -> Option<Ready> {
         match self.kind {
-            ReadyChunkKind::FrameEnd { .. } | ReadyChunkKind::FrameStart(_) => true,
-            ReadyChunkKind::Other(ready) => ready.is_data(),
+            ReadyChunkKind::Other(ready) if !ready.is_data() => Some(ready),
+            _ => None,
         }
     }
 

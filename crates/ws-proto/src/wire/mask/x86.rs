@@ -9,45 +9,6 @@ use std::is_x86_feature_detected;
 
 use super::portable::{self, Word};
 
-#[inline(never)]
-pub(super) fn apply_long(word: Word, payload: &mut [u8]) {
-    if has_avx512() {
-        // SAFETY: the processor has what the function is compiled for.
-        unsafe { apply_avx512(word, payload) }
-    } else if is_x86_feature_detected!("avx2") {
-        // SAFETY: as above.
-        unsafe { apply_avx2(word, payload) }
-    } else {
-        portable::apply_long(word, payload);
-    }
-}
-
-#[inline(never)]
-pub(super) fn copy_long(word: Word, payload: &[u8], out: &mut [u8]) {
-    if has_avx512() {
-        // SAFETY: the processor has what the function is compiled for.
-        unsafe { copy_avx512(word, payload, out) }
-    } else if is_x86_feature_detected!("avx2") {
-        // SAFETY: as above.
-        unsafe { copy_avx2(word, payload, out) }
-    } else {
-        portable::copy_long(word, payload, out);
-    }
-}
-
-#[inline(never)]
-pub(super) fn move_long(word: Word, bytes: &mut [u8], from: usize) {
-    if has_avx512() {
-        // SAFETY: the processor has what the function is compiled for.
-        unsafe { move_avx512(word, bytes, from) }
-    } else if is_x86_feature_detected!("avx2") {
-        // SAFETY: as above.
-        unsafe { move_avx2(word, bytes, from) }
-    } else {
-        portable::move_long(word, bytes, from);
-    }
-}
-
 /// Whether vectors of 64 bytes are there and cost nothing: VBMI2 is what processors do not have that lower their clock
 /// for the width alone.
 #[inline]
@@ -55,35 +16,37 @@ fn has_avx512() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vbmi2")
 }
 
-#[target_feature(enable = "avx2")]
-fn apply_avx2(word: Word, payload: &mut [u8]) {
-    portable::apply_long(word, payload);
+/// A function of `portable`, compiled for each set of instructions, and one that calls the best of them.
+macro_rules! by_processor {
+    ($name:ident, $avx2:ident, $avx512:ident, ($($argument:ident: $type:ty),*)) => {
+        #[inline(never)]
+        pub(super) fn $name($($argument: $type),*) {
+            if has_avx512() {
+                // SAFETY: the processor has what the function is compiled for.
+                unsafe { $avx512($($argument),*) }
+            } else if is_x86_feature_detected!("avx2") {
+                // SAFETY: as above.
+                unsafe { $avx2($($argument),*) }
+            } else {
+                portable::$name($($argument),*);
+            }
+        }
+
+        #[target_feature(enable = "avx2")]
+        fn $avx2($($argument: $type),*) {
+            portable::$name($($argument),*);
+        }
+
+        #[target_feature(enable = "avx512f")]
+        fn $avx512($($argument: $type),*) {
+            portable::$name($($argument),*);
+        }
+    };
 }
 
-#[target_feature(enable = "avx2")]
-fn copy_avx2(word: Word, payload: &[u8], out: &mut [u8]) {
-    portable::copy_long(word, payload, out);
-}
-
-#[target_feature(enable = "avx2")]
-fn move_avx2(word: Word, bytes: &mut [u8], from: usize) {
-    portable::move_long(word, bytes, from);
-}
-
-#[target_feature(enable = "avx512f")]
-fn apply_avx512(word: Word, payload: &mut [u8]) {
-    portable::apply_long(word, payload);
-}
-
-#[target_feature(enable = "avx512f")]
-fn copy_avx512(word: Word, payload: &[u8], out: &mut [u8]) {
-    portable::copy_long(word, payload, out);
-}
-
-#[target_feature(enable = "avx512f")]
-fn move_avx512(word: Word, bytes: &mut [u8], from: usize) {
-    portable::move_long(word, bytes, from);
-}
+by_processor!(apply_long, apply_avx2, apply_avx512, (word: Word, payload: &mut [u8]));
+by_processor!(copy_long, copy_avx2, copy_avx512, (word: Word, payload: &[u8], out: &mut [u8]));
+by_processor!(move_long, move_avx2, move_avx512, (word: Word, bytes: &mut [u8], from: usize));
 
 /// Those that this processor has, for the tests.
 #[cfg(test)]
