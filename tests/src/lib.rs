@@ -21,6 +21,7 @@ mod cut;
 mod endpoint;
 mod frame;
 mod pair;
+pub mod raw_peer;
 mod strategy;
 
 pub use cut::{chop, cuts, every_byte};

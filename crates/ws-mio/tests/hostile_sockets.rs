@@ -8,6 +8,8 @@
 mod bomb;
 #[path = "../../../tests/src/counting.rs"]
 mod counting;
+#[path = "../../../tests/src/raw_peer.rs"]
+mod raw_peer;
 mod support;
 
 use std::io::{ErrorKind, Read, Write};
@@ -20,6 +22,7 @@ use bytes::Bytes;
 use counting::{live, peak_of};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use raw_peer::{LONG, REQUEST, drip, flood_with_pings, raw, read_head, read_to_end, upgraded};
 use slab::Slab;
 use support::*;
 use ws_mio::handshake::{AcceptOptions, HandshakeError, HandshakeLimits};
@@ -31,9 +34,6 @@ use ws_proto::{Error as Cause, TimeoutReason};
 #[global_allocator]
 static COUNTING: counting::Counting = counting::Counting;
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
 /// permessage-deflate for clients that ask for it.
 fn options() -> AcceptOptions<'static> {
     #[cfg(feature = "deflate")]
@@ -41,9 +41,6 @@ fn options() -> AcceptOptions<'static> {
     #[cfg(not(feature = "deflate"))]
     AcceptOptions::default()
 }
-
-/// Longer than anything here may take on a busy machine; reached only if something never ends.
-const LONG: Duration = Duration::from_secs(60);
 
 fn quiet() -> Config {
     Config::default().ping_interval(None)
@@ -160,110 +157,17 @@ impl Server {
     }
 }
 
-fn raw(address: SocketAddr) -> Raw {
-    let stream = Raw::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    stream.set_write_timeout(Some(LONG)).unwrap();
-    stream
-}
-
-fn read_head(stream: &mut Raw) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-}
-
-/// A client whose handshake is done.
-fn upgraded(address: SocketAddr) -> Raw {
-    let mut stream = raw(address);
-    stream.write_all(REQUEST).unwrap();
-    read_head(&mut stream);
-    stream
-}
-
-/// One frame of a server.
+/// One frame of a server, by its opcode.
 fn read_frame(stream: &mut Raw) -> (u8, Vec<u8>) {
-    let mut head = [0; 2];
-    stream.read_exact(&mut head).unwrap();
-    let mut length = [0; 8];
-    let len = match head[1] {
-        126 => {
-            stream.read_exact(&mut length[6..]).unwrap();
-            u64::from_be_bytes(length)
-        }
-        127 => {
-            stream.read_exact(&mut length).unwrap();
-            u64::from_be_bytes(length)
-        }
-        len => u64::from(len),
-    };
-    let mut payload = vec![0; len as usize];
-    stream.read_exact(&mut payload).unwrap();
-    (head[0] & 0x0F, payload)
+    let (first, payload) = raw_peer::read_frame(stream);
+    (first & 0x0F, payload)
 }
-
-/// Everything until the end, be it a reset.
-fn read_to_end(stream: &mut Raw) -> Vec<u8> {
-    let mut all = Vec::new();
-    match stream.read_to_end(&mut all) {
-        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
-        _ => all,
-    }
-}
-
-/// Writes a little over and over, until the other side has enough; says how long that took.
-fn drip(stream: &mut Raw, byte: u8, every: Duration) -> Duration {
-    let began = Wall::now();
-    loop {
-        if stream.write_all(&[byte]).is_err() || began.elapsed() > LONG {
-            return began.elapsed();
-        }
-        // A drip, and no waiting for something to happen: what it must not do is to keep the connection alive.
-        thread::sleep(every);
-    }
-}
-
-const DRIP: Duration = Duration::from_millis(20);
 
 #[test]
 fn a_ping_flood_of_48_mib_from_a_peer_that_does_not_read_costs_nothing_and_its_last_ping_is_answered() {
     let (mut server, address) = Server::new(HandshakeLimits::default(), quiet());
-    let peer = thread::spawn(move || {
-        let mut stream = upgraded(address);
-        let pings: Vec<Vec<u8>> = (0..=255).map(|n| masked(PING, &[n; 125])).collect();
-        let block = pings.concat();
-        // What the buffers of a busy connection grow to is not the flood's.
-        stream.write_all(&masked(BINARY, &[7; 400_000])).unwrap();
-        assert_eq!(read_frame(&mut stream), (BINARY, vec![7; 400_000]));
-        for _ in 0..100 {
-            stream.write_all(&block).unwrap();
-        }
-        stream.write_all(&masked(TEXT, b"ready")).unwrap();
-        while read_frame(&mut stream) != (TEXT, b"ready".to_vec()) {}
-        for _ in 0..(48 << 20) / block.len() + 1 {
-            stream.write_all(&block).unwrap();
-        }
-        stream.write_all(&[masked(PING, b"the last"), masked(CLOSE, b"")].concat()).unwrap();
-        let mut last = 255;
-        loop {
-            match read_frame(&mut stream) {
-                (PONG, payload) if payload == b"the last" => break,
-                (PONG, payload) => {
-                    // Some are left out. Those that are there are whole.
-                    last = payload[0];
-                    assert_eq!(payload, [last; 125]);
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(read_frame(&mut stream), (CLOSE, vec![]));
-        last
-    });
+    let peer =
+        thread::spawn(move || flood_with_pings(address, |first, payload| masked(first & 0x0F, payload)));
     server.run(|server| server.received == 2);
     let (peak, ()) = peak_of(|| server.run(|server| server.ended == 1));
     peer.join().unwrap();
@@ -394,7 +298,7 @@ fn a_head_that_drips_does_not_extend_the_deadline_of_the_handshake() {
             reader.read_exact(&mut answer).unwrap();
             (answer, began.elapsed())
         });
-        drip(&mut stream, b'a', DRIP);
+        drip(&mut stream, b'a');
         reading.join().unwrap()
     });
     server.run(|server| server.ended == 1);
@@ -413,7 +317,7 @@ fn bytes_that_drip_without_a_pong_are_no_proof_of_life() {
     let peer = thread::spawn(move || {
         let mut stream = upgraded(address);
         stream.write_all(&masked(BINARY, &[0; 60_000])[..10]).unwrap();
-        drip(&mut stream, 0, DRIP)
+        drip(&mut stream, 0)
     });
     server.run(|server| server.ended == 1);
     let after = peer.join().unwrap();

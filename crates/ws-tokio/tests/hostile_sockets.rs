@@ -8,11 +8,13 @@
 mod bomb;
 #[path = "../../../tests/src/counting.rs"]
 mod counting;
+#[path = "../../../tests/src/raw_peer.rs"]
+mod raw_peer;
 mod support;
 
 use std::cell::Cell;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream as Raw};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +23,7 @@ use std::time::{Duration, Instant as Wall};
 
 use bytes::Bytes;
 use counting::{Counting, live};
+use raw_peer::{LONG, REQUEST, drip, flood_with_pings, raw, read_frame, read_head, read_to_end, upgraded};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
@@ -29,13 +32,10 @@ use ws_proto::handshake::{AcceptOptions, HandshakeError, HandshakeLimits};
 use ws_proto::{CloseCode, Config, Error as Cause, Event, Message as Borrowed, SendError, TimeoutReason};
 use ws_tokio::{Error, Message, receive_request};
 
-use support::{BINARY, CLOSE, PING, PONG, TEXT, close_body, frame, masked, quiet};
+use support::{BINARY, CLOSE, PING, TEXT, close_body, frame, masked, quiet};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// permessage-deflate for clients that ask for it.
 fn options() -> AcceptOptions<'static> {
@@ -44,9 +44,6 @@ fn options() -> AcceptOptions<'static> {
     #[cfg(not(feature = "deflate"))]
     AcceptOptions::default()
 }
-
-/// Longer than anything here may take on a busy machine; reached only if something never ends.
-const LONG: Duration = Duration::from_secs(60);
 
 const LARGE: usize = 32 << 20;
 
@@ -164,74 +161,6 @@ async fn peak_until<F: Future>(future: F) -> (usize, F::Output) {
     ((counting::peak() - before) as usize, output)
 }
 
-fn raw(address: SocketAddr) -> Raw {
-    let stream = Raw::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    stream.set_write_timeout(Some(LONG)).unwrap();
-    stream
-}
-
-fn read_head(stream: &mut Raw) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-}
-
-/// A client whose handshake is done.
-fn upgraded(address: SocketAddr) -> Raw {
-    let mut stream = raw(address);
-    stream.write_all(REQUEST).unwrap();
-    read_head(&mut stream);
-    stream
-}
-
-/// One frame of a server.
-fn read_frame(stream: &mut Raw) -> (u8, Vec<u8>) {
-    let mut head = [0; 2];
-    stream.read_exact(&mut head).unwrap();
-    let mut length = [0; 8];
-    let len = match head[1] {
-        126 => {
-            stream.read_exact(&mut length[6..]).unwrap();
-            u64::from_be_bytes(length)
-        }
-        127 => {
-            stream.read_exact(&mut length).unwrap();
-            u64::from_be_bytes(length)
-        }
-        len => u64::from(len),
-    };
-    let mut payload = vec![0; len as usize];
-    stream.read_exact(&mut payload).unwrap();
-    (head[0], payload)
-}
-
-/// Everything until the end, be it a reset.
-fn read_to_end(stream: &mut Raw) -> Vec<u8> {
-    let mut all = Vec::new();
-    match stream.read_to_end(&mut all) {
-        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
-        _ => all,
-    }
-}
-
-/// Writes a little over and over, until the other side has enough; says how long that took.
-fn drip(stream: &mut Raw, byte: u8) -> Duration {
-    let began = Wall::now();
-    loop {
-        if stream.write_all(&[byte]).is_err() || began.elapsed() > LONG {
-            return began.elapsed();
-        }
-        // A drip, and no waiting for something to happen: what it must not do is to keep the connection alive.
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn fragment(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     masked(first_byte & 0x7F, payload)
 }
@@ -240,32 +169,7 @@ fn fragment(first_byte: u8, payload: &[u8]) -> Vec<u8> {
 fn a_ping_flood_of_48_mib_from_a_peer_that_does_not_read_costs_nothing_and_its_last_ping_is_answered() {
     on_one_thread(async {
         let (address, told, serving) = server(1, HandshakeLimits::default(), quiet()).await;
-        let peer = spawn_blocking(move || {
-            let mut stream = upgraded(address);
-            let pings: Vec<Vec<u8>> = (0..=255).map(|n| masked(PING, &[n; 125])).collect();
-            let block = pings.concat();
-            // What the buffers of a busy connection grow to is not the flood's.
-            stream.write_all(&masked(BINARY, &[7; 400_000])).unwrap();
-            assert_eq!(read_frame(&mut stream), (BINARY, vec![7; 400_000]));
-            for _ in 0..100 {
-                stream.write_all(&block).unwrap();
-            }
-            stream.write_all(&masked(TEXT, b"ready")).unwrap();
-            while read_frame(&mut stream) != (TEXT, b"ready".to_vec()) {}
-            for _ in 0..(48 << 20) / block.len() + 1 {
-                stream.write_all(&block).unwrap();
-            }
-            stream.write_all(&[masked(PING, b"the last"), masked(CLOSE, b"")].concat()).unwrap();
-            loop {
-                match read_frame(&mut stream) {
-                    (PONG, payload) if payload == b"the last" => break,
-                    // Some are left out. Those that are there are whole.
-                    (PONG, payload) => assert_eq!(payload, [payload[0]; 125]),
-                    other => panic!("{other:?}"),
-                }
-            }
-            assert_eq!(read_frame(&mut stream), (CLOSE, vec![]));
-        });
+        let peer = spawn_blocking(move || flood_with_pings(address, masked));
         told.wait(|told| &told.received, 2).await;
         let (peak, outcome) = peak_until(outcome(serving)).await;
         outcome.unwrap();
