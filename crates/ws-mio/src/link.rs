@@ -188,6 +188,9 @@ impl<IO: Transport> Link<IO> {
 
     /// The same of slices, one or more.
     pub(crate) fn write_slices(&mut self, slices: &Slices<'_>) -> io::Result<Moved> {
+        if let [slice] = **slices {
+            return self.write_with(slice.len(), |io| io.write(slice));
+        }
         let offered = slices.iter().map(|slice| slice.len()).sum();
         let (slices, len) = slices.to_io_slices();
         self.write_with(offered, |io| io.write_vectored(&slices[..len]))

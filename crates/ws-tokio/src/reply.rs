@@ -80,11 +80,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), Error> {
-        let send = |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_prepared(tx, message);
-        if self.driver.send_at_once(send) {
-            return Ok(());
-        }
-        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
+        self.send_with(|conn, tx| conn.send_prepared(tx, message)).await
     }
 
     /// Whether messages that are queued from now on are compressed, where permessage-deflate was agreed on.
@@ -104,12 +100,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the part is not queued.
     pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
-        let send =
-            |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_fragment(tx, kind, bytes, fin);
-        if self.driver.send_at_once(send) {
-            return Ok(());
-        }
-        poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await
+        self.send_with(|conn, tx| conn.send_fragment(tx, kind, bytes, fin)).await
     }
 
     /// Queues a message with reserved bits, for an extension of the caller's that gives them a meaning; waits only
@@ -124,9 +115,14 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Reply<'w, IO> {
     ///
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), Error> {
-        let send =
-            |conn: &mut Connection, tx: &mut SendQueue<Bytes>| conn.send_with_rsv(tx, rsv, kind, payload);
-        if self.driver.send_at_once(send) {
+        self.send_with(|conn, tx| conn.send_with_rsv(tx, rsv, kind, payload)).await
+    }
+
+    async fn send_with(
+        &mut self,
+        send: impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        if self.driver.send_at_once(&send) {
             return Ok(());
         }
         poll_fn(|cx| self.driver.poll_send_with(cx, &send)).await

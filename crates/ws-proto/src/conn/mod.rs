@@ -158,8 +158,9 @@ impl Keepalive {
         self.due || self.ahead > 0
     }
 
+    /// Asked only while an answer is waited for.
     fn is_answered_by(self, pong: &[u8]) -> bool {
-        self.sent > 0 && !self.due && *pong == self.payload()
+        !self.due && *pong == self.payload()
     }
 }
 

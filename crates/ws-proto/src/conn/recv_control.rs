@@ -69,7 +69,7 @@ impl Connection {
             }
             // A pong: no other control frame is left.
             _ => {
-                if self.keepalive.is_answered_by(payload) && self.timers.is_running(Timer::Pong) {
+                if self.timers.is_running(Timer::Pong) && self.keepalive.is_answered_by(payload) {
                     self.timers.stop(Timer::Pong);
                     self.start_timer(Timer::Ping, now);
                 }

@@ -149,8 +149,8 @@ impl<O: Outbound> Transmit<'_, O> {
         if all > front {
             self.tx.slices(front, all, slices);
         }
-        // Only behind all of the data; which may be more than there are slices for.
-        if !close.is_inside_frame() && slices_cover(slices, all + outbox.waiting().len()) {
+        // Behind all of the data: if that is more than there are slices for, there is none left for this.
+        if !close.is_inside_frame() {
             slices.push(close.waiting());
         }
     }
@@ -207,8 +207,4 @@ impl<O: Outbound> Transmit<'_, O> {
             self.connection.start_timer(Timer::Pong, self.now);
         }
     }
-}
-
-fn slices_cover(slices: &Slices<'_>, bytes: usize) -> bool {
-    slices.iter().map(|slice| slice.len()).sum::<usize>() == bytes
 }
