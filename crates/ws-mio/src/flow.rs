@@ -38,6 +38,8 @@ impl<IO> WebSocket<IO> {
     /// Stops writing: nothing goes out, neither pongs nor a Close frame. What is queued is kept, and so are the
     /// limits on it; receiving goes on as far as they allow, and all deadlines do. The pause is no write stall; but
     /// one that had begun before goes on.
+    ///
+    /// This is also the cork, for who sends in several turns what is to go out together.
     pub const fn pause_writing(&mut self) {
         self.writing_paused = true;
     }

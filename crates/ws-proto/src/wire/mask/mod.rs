@@ -83,7 +83,13 @@ pub(crate) fn apply_to_text(key: [u8; 4], payload: &mut [u8]) -> bool {
 /// Writes the masked `payload` into `out`, in one pass. Both have the same length.
 #[inline]
 pub(crate) fn copy(key: [u8; 4], payload: &[u8], out: &mut [u8]) {
-    copy_word(Word::new(key), payload, out);
+    debug_assert_eq!(payload.len(), out.len());
+    let word = Word::new(key);
+    if is_short(payload.len()) {
+        portable::copy_short(word, payload, out);
+    } else {
+        copy_long(word, payload, out);
+    }
 }
 
 #[inline(always)]
@@ -98,14 +104,4 @@ fn apply_word_to_text(word: Word, payload: &mut [u8]) -> bool {
     }
     apply_long(word, payload);
     false
-}
-
-#[inline(always)]
-fn copy_word(word: Word, payload: &[u8], out: &mut [u8]) {
-    debug_assert_eq!(payload.len(), out.len());
-    if is_short(payload.len()) {
-        portable::copy_short(word, payload, out);
-    } else {
-        copy_long(word, payload, out);
-    }
 }
