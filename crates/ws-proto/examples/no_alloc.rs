@@ -121,5 +121,12 @@ fn main() -> Result<(), &'static str> {
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     println!("{echoed} messages went both ways with {allocations} allocations");
     println!("each end took {} bytes, all of them on the stack", size_of::<Peer>());
-    if allocations == 0 { Ok(()) } else { Err("something was allocated") }
+    match allocations {
+        0 => Ok(()),
+        // Where there is an allocator, a connection is smaller for having masking keys and waiting control frames there.
+        _ if cfg!(feature = "alloc") => {
+            Err("built with the feature `alloc`, so that something was allocated")
+        }
+        _ => Err("something was allocated"),
+    }
 }
