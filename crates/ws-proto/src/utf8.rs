@@ -90,29 +90,32 @@ impl Utf8Validator {
 #[inline]
 pub(crate) fn is_utf8(text: &[u8]) -> bool {
     #[cfg(feature = "std")]
-    if text.len() >= SHORT {
+    if is_for_vectors(text) {
         return simdutf8::basic::from_utf8(text).is_ok();
     }
     core::str::from_utf8(text).is_ok()
 }
 
-/// Up to this length the standard library is as fast as vectors.
-#[cfg(feature = "std")]
-const SHORT: usize = 64;
+/// Whether a text of this length is checked in vectors. Up to it the standard library is as fast; and without run-time
+/// detection of what the processor has, it is all there is.
+#[inline]
+pub(crate) const fn is_for_vectors(text: &[u8]) -> bool {
+    cfg!(feature = "std") && text.len() >= 64
+}
 
 /// How many of the first bytes need not be looked at again, being valid: all whole sequences of a long text that has no
 /// fault, else none. The vectors that find this out do not say where a fault is.
 #[cfg(feature = "std")]
 #[inline]
 fn skip_valid(text: &[u8]) -> usize {
-    if text.len() < SHORT {
+    if !is_for_vectors(text) {
         return 0;
     }
     let whole = text.len() - unfinished(text);
     if simdutf8::basic::from_utf8(&text[..whole]).is_ok() { whole } else { 0 }
 }
 
-/// Without run-time detection of what the processor has, the standard library is all there is.
+/// Without vectors all is looked at.
 #[cfg(not(feature = "std"))]
 #[inline]
 const fn skip_valid(_: &[u8]) -> usize {

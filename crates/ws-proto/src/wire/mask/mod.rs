@@ -13,6 +13,7 @@ use self::baseline::{apply_long, copy_long, move_long};
 use self::portable::Word;
 #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
 use self::x86::{apply_long, copy_long, move_long};
+use crate::utf8::is_for_vectors;
 
 /// Up to this length the code for long payloads costs more than it saves.
 const SHORT: usize = 256;
@@ -74,7 +75,8 @@ pub(crate) fn apply(key: [u8; 4], payload: &mut [u8]) {
 }
 
 /// The same, and says whether the result is known to be ASCII, of which a short payload is examined while it is
-/// unmasked. A long one is left to whoever checks text, in vectors.
+/// unmasked. What is long, or is seen not to be ASCII, is left to whoever checks text, in vectors; and written in
+/// vectors then, for to read what was just written in smaller parts is slow.
 #[inline]
 pub(crate) fn apply_to_text(key: [u8; 4], payload: &mut [u8]) -> bool {
     apply_word_to_text(Word::new(key), payload)
@@ -99,7 +101,7 @@ fn apply_word(word: Word, payload: &mut [u8]) {
 
 #[inline(always)]
 fn apply_word_to_text(word: Word, payload: &mut [u8]) -> bool {
-    if is_short(payload.len()) {
+    if is_short(payload.len()) && (!is_for_vectors(payload) || word.begins_with_ascii(payload)) {
         return portable::apply_ascii(word, payload);
     }
     apply_long(word, payload);

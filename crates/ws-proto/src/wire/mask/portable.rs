@@ -13,6 +13,9 @@ const LINE: usize = 64;
 /// What long payloads are cut into, so that no loop over less than the widest vectors remains.
 const BLOCK: usize = 128;
 
+/// What no ASCII character has.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+
 /// The key, repeated to the length of a word; its first byte is the one for the first byte of the word.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word(u64);
@@ -39,6 +42,12 @@ impl Word {
     pub(super) const fn key(self) -> [u8; 4] {
         // Both halves are the same.
         (self.0 as u32).to_ne_bytes()
+    }
+
+    /// Whether the first bytes of the payload are ASCII once they are unmasked. There are at least eight.
+    #[inline]
+    pub(super) fn begins_with_ascii(self, payload: &[u8]) -> bool {
+        payload.first_chunk().is_some_and(|first| u64::from_ne_bytes(self.mask_8(*first)) & NOT_ASCII == 0)
     }
 
     #[inline]
@@ -198,7 +207,6 @@ fn move_both_ends<const N: usize>(bytes: &mut [u8], from: usize, mask: impl Fn([
 /// Masks where the payload lies, and says whether the result is ASCII. For any length, and best for short ones.
 #[inline(always)]
 pub(super) fn apply_ascii(word: Word, payload: &mut [u8]) -> bool {
-    const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
     let after = word.after(payload.len());
     let mut seen = 0;
     if let Some(last) = payload.last_chunk() {
