@@ -18,7 +18,7 @@ const fn traffic(connections: usize, size: usize, in_flight: usize) -> Traffic {
     Traffic { connections, size, in_flight }
 }
 
-const TRAFFIC: [Traffic; 11] = [
+const TRAFFIC: [Traffic; 12] = [
     traffic(1, 20, 1),
     traffic(50, 20, 1),
     traffic(50, 20, 16),
@@ -30,6 +30,7 @@ const TRAFFIC: [Traffic; 11] = [
     traffic(10, 1 << 20, 1),
     traffic(1000, 20, 1),
     traffic(5000, 20, 1),
+    traffic(10_000, 20, 1),
 ];
 
 /// Of these, latencies and system calls are of interest too.

@@ -10,6 +10,7 @@ pub(super) use self::delivered::Delivered;
 pub(crate) use self::delivered::EventNumber;
 #[cfg(feature = "alloc")]
 pub(crate) use self::delivered::Taken;
+use self::room::FIRST_SIZE;
 use super::storage::Storage;
 use crate::utf8::Utf8Validator;
 use crate::wire::header::MAX_CONTROL_FRAME;
@@ -99,14 +100,21 @@ impl<S: Storage> RecvBuf<S> {
     /// It is empty only if a buffer of fixed size is full of bytes that were not yet received from: call
     /// [`Connection::receive`](crate::Connection::receive) until it gives `None` before each read, and it never is.
     /// Take care otherwise: a read into an empty slice returns 0, which looks like the end of the stream.
+    #[inline]
     pub fn spare_mut(&mut self) -> &mut [u8] {
-        self.make_room();
+        if self.live() == 0 && !self.read_filled && self.capacity() >= FIRST_SIZE {
+            // As mostly: all was received, and there is room enough for more of the like.
+            self.reset();
+        } else {
+            self.make_room();
+        }
         &mut self.storage.bytes_mut()[self.filled..]
     }
 
     /// Says that the first `n` bytes of the spare room now hold received bytes.
     ///
     /// More than there is room for is a mistake of the caller's or a lying transport; the surplus is ignored.
+    #[inline]
     pub fn commit(&mut self, n: usize) {
         let spare = self.storage.bytes().len() - self.filled;
         self.read_filled = n >= spare && n > 0;

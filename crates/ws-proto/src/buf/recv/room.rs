@@ -4,8 +4,7 @@ use super::RecvBuf;
 use crate::buf::storage::Storage;
 
 /// The first size of storage that grows, and the room that a read is offered at first.
-#[cfg_attr(not(feature = "alloc"), allow(dead_code))]
-const FIRST_SIZE: usize = 4 << 10;
+pub(super) const FIRST_SIZE: usize = 4 << 10;
 /// How far storage grows only because reads fill it; a large message takes it further. With less, several messages of
 /// 16 KiB that come together take a read more than they need, which costs more than the memory: it is the thread's, and
 /// the connection's only as long as something is in it.
@@ -16,6 +15,7 @@ const LARGE: usize = 64 << 10;
 const BEHIND_FRAME: usize = 4 << 10;
 impl<S: Storage> RecvBuf<S> {
     /// Makes spare room: by forgetting what is dead, by moving what is not together, by growing; in this order.
+    #[inline(never)]
     pub(super) fn make_room(&mut self) {
         self.forget_delivered();
         if self.live() == 0 {
