@@ -29,36 +29,33 @@ impl ShortHeader {
     #[inline]
     pub(crate) fn write_frame(self, payload: &[u8], out: &mut [u8]) {
         let [high, low] = self.len.to_be_bytes();
-        if self.len <= 125 {
-            write([self.first, low], payload, out, copy);
+        let body = if self.len <= 125 {
+            write_header([self.first, low], out)
         } else {
-            write([self.first, LENGTH_16, high, low], payload, out, copy);
-        }
+            write_header([self.first, LENGTH_16, high, low], out)
+        };
+        copy(payload, body);
     }
 
     /// The same with the payload masked.
     #[inline]
     pub(crate) fn write_masked_frame(self, key: [u8; 4], payload: &[u8], out: &mut [u8]) {
-        let copy = |payload: &[u8], out: &mut [u8]| mask::copy(key, payload, out);
         let (first, [high, low], [a, b, c, d]) = (self.first, self.len.to_be_bytes(), key);
-        if self.len <= 125 {
-            write([first, MASKED | low, a, b, c, d], payload, out, copy);
+        let body = if self.len <= 125 {
+            write_header([first, MASKED | low, a, b, c, d], out)
         } else {
-            write([first, MASKED | LENGTH_16, high, low, a, b, c, d], payload, out, copy);
-        }
+            write_header([first, MASKED | LENGTH_16, high, low, a, b, c, d], out)
+        };
+        mask::copy(key, payload, body);
     }
 }
 
+/// Gives what is behind the header.
 #[inline(always)]
-fn write<const N: usize>(
-    header: [u8; N],
-    payload: &[u8],
-    out: &mut [u8],
-    copy: impl FnOnce(&[u8], &mut [u8]),
-) {
-    let Some((head, body)) = out.split_first_chunk_mut() else { return };
+fn write_header<const N: usize>(header: [u8; N], out: &mut [u8]) -> &mut [u8] {
+    let Some((head, body)) = out.split_first_chunk_mut() else { return &mut [] };
     *head = header;
-    copy(payload, body);
+    body
 }
 
 /// Copies a payload; a small one without a call.
