@@ -45,7 +45,8 @@ impl Connection {
     ///
     /// What the peer did wrong, or which deadline passed; fatal, and the same each time. Input behind the fault is
     /// ignored (RFC 6455 section 7.1.7).
-    #[inline]
+    // Always inlined, so that what was received is not passed on through memory.
+    #[inline(always)]
     pub fn receive<'b, S: Storage>(
         &mut self,
         now: Instant,
@@ -69,7 +70,8 @@ impl Connection {
     /// # Errors
     ///
     /// As for [`receive`](Self::receive).
-    #[inline]
+    // Always inlined, so that what was received is not passed on through memory.
+    #[inline(always)]
     pub fn poll_receive<S: Storage>(
         &mut self,
         now: Instant,
