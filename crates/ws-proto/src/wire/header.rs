@@ -149,8 +149,12 @@ impl WholeFrame {
     pub(crate) fn parse(bytes: &[u8], masked: bool) -> Option<Self> {
         const TEXT: u8 = FIN | Opcode::Text as u8;
         const BINARY: u8 = FIN | Opcode::Binary as u8;
-        let head =
-            bytes.first_chunk().map_or_else(|| front_of_few(bytes), |front| u64::from_le_bytes(*front));
+        let head = match bytes.first_chunk() {
+            Some(front) => u64::from_le_bytes(*front),
+            // After each read, when all has been received.
+            None if bytes.is_empty() => return None,
+            None => front_of_few(bytes),
+        };
         let first = head as u8;
         if first != TEXT && first != BINARY {
             return None;
