@@ -16,6 +16,8 @@ const KEYS: usize = (if cfg!(feature = "alloc") { 256 } else { 64 } - SEED) / 4;
 /// predict the masking key for a subsequent frame." Section 10.3 tells what happens otherwise: scripts that poison the
 /// caches of intermediaries.
 ///
+/// With the feature `alloc`, where they come from is on the heap, in fewer than 300 bytes, and a connection has a pointer.
+///
 /// The core has no entropy of its own. Seed it from the operating system, as the adapters do, or from the hardware:
 ///
 /// ```
