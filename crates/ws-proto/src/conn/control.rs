@@ -49,11 +49,28 @@ fn encode(out: &mut [u8], opcode: Opcode, payload: &[u8], masking_key: Option<[u
 /// the next one comes, and that one.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    room: Room<OUTBOX_SIZE, SMALL_OUTBOX>,
-    // INVARIANT: start <= start + front_left <= end <= OUTBOX_SIZE
+    room: Room<Span, OUTBOX_SIZE, SMALL_OUTBOX>,
+}
+
+/// Which bytes of the outbox wait.
+// INVARIANT: start <= start + front_left <= end <= OUTBOX_SIZE
+#[derive(Clone, Copy, Debug)]
+struct Span {
     start: u16,
     front_left: u16,
     end: u16,
+}
+
+impl Span {
+    const EMPTY: Self = Self { start: 0, front_left: 0, end: 0 };
+
+    const fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    fn len(self) -> usize {
+        usize::from(self.end - self.start)
+    }
 }
 
 /// The outbox has no room for a ping now.
@@ -62,17 +79,18 @@ pub(super) struct OutboxFull;
 
 impl Outbox {
     pub(super) const fn new() -> Self {
-        Self { room: Room::new(), start: 0, front_left: 0, end: 0 }
+        Self { room: Room::new(Span::EMPTY) }
     }
 
     /// What waits.
     pub(super) fn waiting(&self) -> &[u8] {
-        &self.room.bytes()[usize::from(self.start)..usize::from(self.end)]
+        let span = self.room.known();
+        &self.room.bytes()[usize::from(span.start)..usize::from(span.end)]
     }
 
     #[inline]
     pub(super) const fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.room.known().is_empty()
     }
 
     /// Whether the next pong may have to replace one that waits.
@@ -110,58 +128,65 @@ impl Outbox {
     /// The first `n` waiting bytes are transmitted.
     pub(super) fn consume(&mut self, n: usize) {
         let mut left = n;
-        while left > 0 && !self.is_empty() {
-            if self.front_left == 0 {
-                self.front_left = self.frame_size_at(usize::from(self.start)) as u16;
+        let mut span = self.room.known();
+        while left > 0 && !span.is_empty() {
+            if span.front_left == 0 {
+                span.front_left = self.frame_size_at(usize::from(span.start)) as u16;
             }
-            let step = left.min(usize::from(self.front_left));
-            self.start += step as u16;
-            self.front_left -= step as u16;
+            let step = left.min(usize::from(span.front_left));
+            span.start += step as u16;
+            span.front_left -= step as u16;
             left -= step;
         }
-        self.settle();
+        self.settle(span);
     }
 
     /// Drops all that waits but the rest of a frame that is partly transmitted.
     pub(super) fn discard_frames(&mut self) {
-        self.end = self.start + self.front_left;
-        self.settle();
+        let mut span = self.room.known();
+        span.end = span.start + span.front_left;
+        self.settle(span);
     }
 
-    /// Gives the room back if nothing waits any more.
-    fn settle(&mut self) {
-        if self.is_empty() {
-            (self.start, self.end) = (0, 0);
+    /// This is what still waits. If it is nothing, the room is given back.
+    fn settle(&mut self, span: Span) {
+        if span.is_empty() {
+            *self.room.known_mut() = Span::EMPTY;
             self.room.release();
+        } else {
+            *self.room.known_mut() = span;
         }
     }
 
     /// How many bytes are free, those in front included.
     fn free(&self) -> usize {
-        OUTBOX_SIZE - usize::from(self.end - self.start)
+        OUTBOX_SIZE - self.room.known().len()
     }
 
     fn push(&mut self, opcode: Opcode, payload: &[u8], masking_key: Option<[u8; 4]>) {
         let frame = EncodedHeader::size_for(payload.len(), masking_key.is_some()) + payload.len();
-        let bytes = self.room.at_least(usize::from(self.end - self.start) + frame);
-        if self.start > 0 {
-            bytes.copy_within(usize::from(self.start)..usize::from(self.end), 0);
-            self.end -= self.start;
-            self.start = 0;
+        let mut span = self.room.known();
+        let bytes = self.room.at_least(span.len() + frame);
+        if span.start > 0 {
+            bytes.copy_within(usize::from(span.start)..usize::from(span.end), 0);
+            span.end -= span.start;
+            span.start = 0;
         }
-        self.end += encode(&mut bytes[usize::from(self.end)..], opcode, payload, masking_key) as u16;
+        span.end += encode(&mut bytes[usize::from(span.end)..], opcode, payload, masking_key) as u16;
+        *self.room.known_mut() = span;
     }
 
     /// The size of the frame that begins at `at`; never zero, so that walking ends.
     fn frame_size_at(&self, at: usize) -> usize {
-        let rest = &self.room.bytes()[at..usize::from(self.end)];
+        let rest = &self.room.bytes()[at..usize::from(self.room.known().end)];
         encoded_frame(rest).map_or(rest.len(), |frame| frame.size.clamp(1, rest.len()))
     }
 
     /// Calls `visit` with the place and size of each pong of which nothing is transmitted yet.
     fn for_each_pong(&self, mut visit: impl FnMut(usize, usize)) {
-        let mut at = usize::from(self.start + self.front_left);
-        while at < usize::from(self.end) {
+        let span = self.room.known();
+        let mut at = usize::from(span.start + span.front_left);
+        while at < usize::from(span.end) {
             let size = self.frame_size_at(at);
             if self.room.bytes()[at] & 0x0F == Opcode::Pong as u8 {
                 visit(at, size);
@@ -173,21 +198,23 @@ impl Outbox {
     /// How many of the waiting bytes may be in the way of a pong to come: all pings, and of the pongs the longest, for
     /// any one of them may be on its way by then.
     fn reserved(&self) -> usize {
-        let front_left = usize::from(self.front_left);
+        let span = self.room.known();
+        let front_left = usize::from(span.front_left);
         let (mut pongs, mut longest) = (0, front_left);
         self.for_each_pong(|_, size| {
             pongs += size;
             longest = longest.max(size);
         });
-        usize::from(self.end - self.start) - front_left - pongs + longest
+        span.len() - front_left - pongs + longest
     }
 
     fn remove_newest_pong(&mut self) -> bool {
         let mut newest = None;
         self.for_each_pong(|at, size| newest = Some((at, size)));
         let Some((at, size)) = newest else { return false };
-        self.room.at_least(0).copy_within(at + size..usize::from(self.end), at);
-        self.end -= size as u16;
+        let end = usize::from(self.room.known().end);
+        self.room.at_least(0).copy_within(at + size..end, at);
+        self.room.known_mut().end -= size as u16;
         true
     }
 }
@@ -195,59 +222,70 @@ impl Outbox {
 /// The one Close frame that a connection sends.
 #[derive(Debug)]
 pub(super) struct CloseSlot {
-    room: Room<MAX_CONTROL_FRAME, SMALL_CLOSE>,
+    room: Room<Progress, MAX_CONTROL_FRAME, SMALL_CLOSE>,
+}
+
+/// How long the Close frame is, if there is one, and how much of it is transmitted.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
     len: u8,
     sent: u8,
 }
 
 impl CloseSlot {
     pub(super) const fn new() -> Self {
-        Self { room: Room::new(), len: 0, sent: 0 }
+        Self { room: Room::new(Progress { len: 0, sent: 0 }) }
     }
 
     /// Whether a Close frame was queued, at any time.
     pub(super) const fn is_queued(&self) -> bool {
-        self.len > 0
+        self.room.known().len > 0
     }
 
     /// Whether the Close frame is transmitted.
     pub(super) const fn is_sent(&self) -> bool {
-        self.len > 0 && self.sent == self.len
+        let Progress { len, sent } = self.room.known();
+        len > 0 && sent == len
     }
 
     /// Whether a part of the Close frame is transmitted, but not all of it.
     pub(super) const fn is_inside_frame(&self) -> bool {
-        self.sent > 0 && self.sent < self.len
+        let Progress { len, sent } = self.room.known();
+        sent > 0 && sent < len
     }
 
     /// What of it waits.
     pub(super) fn waiting(&self) -> &[u8] {
         // Of a frame that is transmitted, no more is kept than that it was.
-        self.room.bytes().get(usize::from(self.sent)..usize::from(self.len)).unwrap_or(&[])
+        let Progress { len, sent } = self.room.known();
+        self.room.bytes().get(usize::from(sent)..usize::from(len)).unwrap_or(&[])
     }
 
     /// Queues the Close frame with this body of at most 125 bytes.
     pub(super) fn queue(&mut self, body: &[u8], masking_key: Option<[u8; 4]>) {
         debug_assert!(!self.is_queued());
         let size = EncodedHeader::size_for(body.len(), masking_key.is_some()) + body.len();
-        self.len = encode(self.room.at_least(size), Opcode::Close, body, masking_key) as u8;
+        let len = encode(self.room.at_least(size), Opcode::Close, body, masking_key) as u8;
+        self.room.known_mut().len = len;
     }
 
     /// Whether another Close frame may take its place: there is none, or nothing of it is transmitted.
     pub(super) const fn is_replaceable(&self) -> bool {
-        self.sent == 0
+        self.room.known().sent == 0
     }
 
     /// Takes back a Close frame of which nothing is transmitted.
     pub(super) fn withdraw(&mut self) {
         debug_assert!(self.is_replaceable());
-        self.len = 0;
+        self.room.known_mut().len = 0;
         self.room.release();
     }
 
     pub(super) fn consume(&mut self, n: usize) {
-        self.sent = self.len.min(self.sent + n.min(MAX_CONTROL_FRAME) as u8);
-        if self.sent == self.len {
+        let Progress { len, sent } = self.room.known();
+        let sent = len.min(sent.saturating_add(n.min(MAX_CONTROL_FRAME) as u8));
+        self.room.known_mut().sent = sent;
+        if sent == len {
             self.room.release();
         }
     }

@@ -311,11 +311,10 @@ impl Connection {
     /// The connection is on its way to its end: only the deadline of that counts from now on. It is absolute; what
     /// happens meanwhile does not extend it.
     fn start_closing_timer(&mut self, now: Instant) {
-        for timer in [Timer::Idle, Timer::Ping, Timer::Pong] {
-            self.timers.stop(timer);
-        }
+        self.timers.stop(Timer::Idle);
         self.keepalive.due = false;
         if !self.timers.is_running(Timer::Close) {
+            // In place of Ping and Pong.
             self.start_timer(Timer::Close, now);
         }
     }

@@ -16,6 +16,8 @@ const KEYS: usize = (if cfg!(feature = "alloc") { 256 } else { 64 } - SEED) / 4;
 /// predict the masking key for a subsequent frame." Section 10.3 tells what happens otherwise: scripts that poison the
 /// caches of intermediaries.
 ///
+/// With the feature `alloc`, where they come from is on the heap, in fewer than 300 bytes, and a connection has a pointer.
+///
 /// The core has no entropy of its own. Seed it from the operating system, as the adapters do, or from the hardware:
 ///
 /// ```
@@ -31,19 +33,20 @@ const KEYS: usize = (if cfg!(feature = "alloc") { 256 } else { 64 } - SEED) / 4;
 /// let keys = MaskKeys::from_fn(trng);
 /// ```
 pub struct MaskKeys {
+    /// Where there is an allocator, not in the connection itself, so that those of servers have no room for it.
+    #[cfg(feature = "alloc")]
+    source: alloc::boxed::Box<Source>,
+    #[cfg(not(feature = "alloc"))]
     source: Source,
 }
 
+// The others are rare, and with an allocator nothing of this is in the connection.
+#[allow(clippy::large_enum_variant)]
 enum Source {
-    /// Where there is an allocator, not in the connection itself, so that those of servers have no room for it.
-    #[cfg(feature = "alloc")]
-    Seeded(alloc::boxed::Box<Seeded>),
-    #[cfg(not(feature = "alloc"))]
     Seeded(Seeded),
     Function(fn() -> [u8; 4]),
-    /// Boxed twice, so that connections without one have no room for the second half of its pointer.
     #[cfg(feature = "alloc")]
-    Generator(alloc::boxed::Box<alloc::boxed::Box<dyn CryptoRng + Send + Sync>>),
+    Generator(alloc::boxed::Box<dyn CryptoRng + Send + Sync>),
 }
 
 impl MaskKeys {
@@ -51,10 +54,7 @@ impl MaskKeys {
     ///
     /// Two connections must not have the same seed.
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        let seeded = Seeded { seed, keys: [[0; 4]; KEYS], used: KEYS as u8 };
-        #[cfg(feature = "alloc")]
-        let seeded = alloc::boxed::Box::new(seeded);
-        Self { source: Source::Seeded(seeded) }
+        Self::new(Source::Seeded(Seeded { seed, keys: [[0; 4]; KEYS], used: KEYS as u8 }))
     }
 
     /// Keys derived from a seed that `rng` gives now.
@@ -65,19 +65,26 @@ impl MaskKeys {
     }
 
     /// Keys from a function, called exactly once a frame and used as they are. They must be unpredictable.
-    pub const fn from_fn(function: fn() -> [u8; 4]) -> Self {
-        Self { source: Source::Function(function) }
+    pub fn from_fn(function: fn() -> [u8; 4]) -> Self {
+        Self::new(Source::Function(function))
     }
 
     /// Keys from a generator of the caller's, asked for four bytes exactly once a frame, which are used as they are.
     #[cfg(feature = "alloc")]
     pub fn from_generator(generator: alloc::boxed::Box<dyn CryptoRng + Send + Sync>) -> Self {
-        Self { source: Source::Generator(alloc::boxed::Box::new(generator)) }
+        Self::new(Source::Generator(generator))
+    }
+
+    fn new(source: Source) -> Self {
+        #[cfg(feature = "alloc")]
+        let source = alloc::boxed::Box::new(source);
+        Self { source }
     }
 
     #[inline]
     pub(crate) fn next_key(&mut self) -> [u8; 4] {
-        match &mut self.source {
+        let source: &mut Source = &mut self.source;
+        match source {
             Source::Seeded(seeded) => seeded.next_key(),
             Source::Function(function) => function(),
             #[cfg(feature = "alloc")]
