@@ -1,9 +1,11 @@
 //! wtx with its feature `optimizations-std`: `read_frame` with payloads that lie where they were received, and
-//! `write_frame`, which has no batches. A client masks the payload where it lies.
+//! `write_frame`, which has no batches. A client masks the payload where it lies, and checks text before: what it has sent
+//! once is no text any more, and so it takes no part there.
 
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
+use tokio::runtime::{Builder, Runtime};
 use wtx::collections::{MaybeUninitSlice, Vector};
 use wtx::net::{Stream, StreamCommon, StreamReader, StreamWriter};
 use wtx::rng::Xorshift64;
@@ -28,7 +30,7 @@ pub(super) const CONTENDER: Contender = Contender {
         })
     },
     encoder: |case, payload, output| {
-        if case.deflate.is_some() {
+        if case.deflate.is_some() || (case.role == Role::Client && case.content.is_text()) {
             return None;
         }
         let opcode = if case.content.is_text() { OpCode::Text } else { OpCode::Binary };
@@ -44,7 +46,19 @@ pub(super) const CONTENDER: Contender = Contender {
 
 type Socket<const IS_CLIENT: bool> = WebSocket<(), MemoryIo, PlaintextCtx, IS_CLIENT>;
 
+thread_local! {
+    /// Where the timers are that each socket has, though none of them is ever waited for.
+    static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().unwrap();
+}
+
 fn socket<const IS_CLIENT: bool>(io: MemoryIo) -> Socket<IS_CLIENT> {
+    RUNTIME.with(|runtime| {
+        let _inside = runtime.enter();
+        new_socket(io)
+    })
+}
+
+fn new_socket<const IS_CLIENT: bool>(io: MemoryIo) -> Socket<IS_CLIENT> {
     let stream = TlsStream::new(TlsBuffer::new(), KeySchedule::default(), 16 * 1024, 16 * 1024, io).unwrap();
     let mut socket = WebSocket::new((), false, Xorshift64::new(1), stream, WebSocketBuffer::new());
     *socket.max_payload_len_mut() = MAX_MESSAGE;
