@@ -115,6 +115,26 @@ fn a_message_of_one_frame_is_delivered_from_where_it_was_received() {
     }
 }
 
+/// What is left of each read moves to the front, so that the reads never get to the end of a larger and larger buffer.
+#[test]
+fn small_messages_that_reads_of_4_kib_cut_in_two_are_received_in_8_kib() {
+    const READ: usize = 4 << 10;
+    let messages: Vec<_> = (0..1000).map(|i| binary(vec![i as u8; 1000])).collect();
+    let bytes = wire(&messages, true);
+    let mut connection = Connection::new(Role::Server, config(), Instant::ZERO);
+    let mut rx = RecvBuf::default();
+    let mut received = 0;
+    for read in bytes.chunks(READ) {
+        rx.spare_mut()[..read.len()].copy_from_slice(read);
+        rx.commit(read.len());
+        while let Some(event) = connection.receive(Instant::ZERO, &mut rx).unwrap() {
+            assert_eq!(event, Event::Data(Message::Binary(&[received as u8; 1000])));
+            received += 1;
+        }
+    }
+    assert_eq!((received, rx.capacity()), (1000, 2 * READ));
+}
+
 #[test]
 fn a_large_frame_comes_to_lie_in_a_buffer_of_its_size() {
     for size in [200_000, 300_000, 1 << 20, 3 << 20] {

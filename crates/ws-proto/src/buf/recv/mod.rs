@@ -30,9 +30,9 @@ pub(crate) const RESERVED: usize = MAX_CONTROL_FRAME;
 ///              checked so far  control frames              next read
 /// ```
 ///
-/// A message of one frame is never moved: it is unmasked where it was received and delivered from there. The payload of
-/// a later fragment is moved once, behind the fragments before it. Consuming a message moves a cursor; bytes move down
-/// only when room is needed.
+/// A message is unmasked where it was received and delivered from there. The payload of a later fragment is moved once,
+/// behind the fragments before it. Consuming a message moves a cursor; what is left before the next read moves down only
+/// if room is needed, or if it is little.
 ///
 /// ```
 /// use ws_proto::RecvBuf;

@@ -9,6 +9,8 @@ pub(super) const FIRST_SIZE: usize = 4 << 10;
 /// 16 KiB that come together take a read more than they need, which costs more than the memory: it is the thread's, and
 /// the connection's only as long as something is in it.
 const MAX_READ: usize = 128 << 10;
+/// What may be moved although there is room behind it.
+const LITTLE: usize = 2 << 10;
 /// From here on it grows to the end of a large frame at once.
 const LARGE: usize = 64 << 10;
 /// Room behind a large frame, so that the read that completes it leaves some, and is not followed by one in vain.
@@ -26,8 +28,10 @@ impl<S: Storage> RecvBuf<S> {
         let is_tight = |buffer: &Self| {
             len - buffer.filled < len / 4 && !(buffer.filled + 1..=len).contains(&buffer.frame_end)
         };
-        // Moving is worth while only for a good deal of room; and a fixed buffer near its end has to anyway.
-        if is_tight(self) || len == self.filled {
+        // Moving is worth while only for a good deal of room, and a fixed buffer near its end has to anyway; or if there is
+        // little to move, so that small messages are received at the front again, which is in the cache.
+        let little = self.live() <= LITTLE && self.live() < (self.filled - self.live()) / 2;
+        if little || is_tight(self) || len == self.filled {
             self.compact();
         }
         let wanted = if len < FIRST_SIZE {
