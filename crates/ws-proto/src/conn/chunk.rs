@@ -1,7 +1,8 @@
 //! Receiving messages in pieces.
 
 use super::Connection;
-use super::recv::{Form, NextFrame};
+use super::recv::NextFrame;
+use super::recv_payload::Form;
 use crate::buf::recv::RecvBuf;
 use crate::buf::storage::Storage;
 use crate::error::Error;

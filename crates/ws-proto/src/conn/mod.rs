@@ -10,6 +10,7 @@ mod incoming;
 mod prepared;
 mod recv;
 mod recv_control;
+mod recv_payload;
 mod send;
 #[cfg(feature = "alloc")]
 mod send_owned;

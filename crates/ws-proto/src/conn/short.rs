@@ -4,7 +4,7 @@
 //! when it changes, and not with every message.
 
 use super::Connection;
-use super::recv::BLOCK;
+use super::recv_payload::BLOCK;
 use crate::wire::short::ShortHeader;
 
 /// The lengths below which messages go the short ways.

@@ -2,7 +2,7 @@
 //! `has_deflate`, so that the compiler drops it.
 
 use super::Connection;
-use super::recv::Form;
+use super::recv_payload::Form;
 use super::send::First;
 use super::stream::{Pulled, Source};
 use crate::buf::outbound::Outbound;

@@ -3,7 +3,7 @@
 use crate::buf::recv::{EventNumber, RecvBuf};
 use crate::buf::storage::Storage;
 use crate::conn::Connection;
-use crate::conn::recv::{BLOCK, Form};
+use crate::conn::recv_payload::{BLOCK, Form};
 use crate::error::Error;
 use crate::time::Instant;
 use crate::wire::header::Header;
