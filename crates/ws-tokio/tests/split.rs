@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use support::{CLOSE, PING, PONG, close_body, masked, pair, quiet, read_frame, server, tcp_pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-use ws_proto::{CloseCode, Kind, SendError};
+use ws_proto::{CloseCode, Kind, Rsv, SendError};
 use ws_tokio::{Error, Message};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -197,6 +197,21 @@ async fn halves_that_wait_in_one_task_let_it_sleep() {
             polls += 1;
             assert!(polls < 10, "the task goes round and round, way {way}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_writing_half_sends_reserved_bits_that_are_allowed() {
+    let (mut peer, io) = duplex(1 << 10);
+    let (mut reader, mut writer) = server(io, quiet().allowed_rsv(Rsv::RSV2)).split();
+    let refused = writer.send_with_rsv(Rsv::RSV1, Kind::Binary, b"no").await;
+    assert!(matches!(refused, Err(Error::Send(SendError::ReservedBits))));
+    writer.send_with_rsv(Rsv::RSV2, Kind::Text, b"not \xff text").await.unwrap();
+    tokio::select! {
+        frame = read_frame(&mut peer) => {
+            assert_eq!(frame.unwrap(), Some((0xA1, b"not \xff text".to_vec())));
+        }
+        received = reader.recv() => panic!("received {received:?}"),
     }
 }
 

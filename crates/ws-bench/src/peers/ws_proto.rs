@@ -65,7 +65,6 @@ pub(super) const OWNED: Contender = Contender {
     },
 };
 
-/// As an application holds it.
 /// A client that masks the payload where it lies. Each time it is sent it is another one, and so it is no text.
 fn in_place(case: &EncodeCase, payload: &[u8], output: Rc<Output>) -> Box<dyn Encode> {
     let frame = [&[0; MAX_HEADER_SIZE][..], payload].concat();
@@ -101,6 +100,7 @@ impl Drop for Lent {
     }
 }
 
+/// As an application holds it.
 enum Payload {
     Binary(Bytes),
     Text(Utf8Bytes),

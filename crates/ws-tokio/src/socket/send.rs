@@ -45,10 +45,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// # Cancel safety
     ///
     /// Not to be continued: if the future is dropped, the message is given up, as if the source had failed.
-    pub async fn send_reader<R>(&mut self, kind: Kind, source: &mut R) -> Result<u64, Error>
-    where
-        R: AsyncRead + Unpin + ?Sized,
-    {
+    pub async fn send_reader(
+        &mut self,
+        kind: Kind,
+        source: &mut (impl AsyncRead + Unpin + ?Sized),
+    ) -> Result<u64, Error> {
         send_reader(self, kind, source).await
     }
 
@@ -62,11 +63,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// # Cancel safety
     ///
     /// As for [`send_reader`](Self::send_reader).
-    pub async fn send_stream<S, B>(&mut self, kind: Kind, source: &mut S) -> Result<u64, Error>
-    where
-        S: Stream<Item = io::Result<B>> + Unpin + ?Sized,
-        B: AsRef<[u8]>,
-    {
+    pub async fn send_stream(
+        &mut self,
+        kind: Kind,
+        source: &mut (impl Stream<Item = io::Result<impl AsRef<[u8]>>> + Unpin + ?Sized),
+    ) -> Result<u64, Error> {
         send_stream(self, kind, source).await
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
-use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, SendError};
+use ws_proto::{CloseCode, Connection, Kind, PreparedMessage, Rsv, SendError, SendQueue};
 
 use super::{Shared, lock};
 use crate::driver::Driver;
@@ -122,10 +122,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
     ///
     /// If the future is dropped before it is ready, the part is not queued.
     pub async fn send_fragment(&mut self, kind: Kind, bytes: &[u8], fin: bool) -> Result<(), Error> {
-        let send = |conn: &mut Connection, tx: &mut _| conn.send_fragment(tx, kind, bytes, fin);
-        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_send_with(cx, &send))).await?;
-        lock(&self.shared).waiters.wake();
-        Ok(())
+        self.send_with(|conn, tx| conn.send_fragment(tx, kind, bytes, fin)).await
     }
 
     /// Queues a message that was made ready once for many connections; waits only while the queue is full. See
@@ -139,10 +136,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
     ///
     /// If the future is dropped before it is ready, the message is not queued.
     pub async fn send_prepared(&mut self, message: &PreparedMessage<Bytes>) -> Result<(), Error> {
-        let send = |conn: &mut Connection, tx: &mut _| conn.send_prepared(tx, message);
-        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_send_with(cx, &send))).await?;
-        lock(&self.shared).waiters.wake();
-        Ok(())
+        self.send_with(|conn, tx| conn.send_prepared(tx, message)).await
+    }
+
+    /// Queues a message with reserved bits. See [`Reply::send_with_rsv`](crate::Reply::send_with_rsv).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Reply::send_with_rsv`](crate::Reply::send_with_rsv).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the message is not queued.
+    pub async fn send_with_rsv(&mut self, rsv: Rsv, kind: Kind, payload: &[u8]) -> Result<(), Error> {
+        self.send_with(|conn, tx| conn.send_with_rsv(tx, rsv, kind, payload)).await
     }
 
     /// Whether messages that are queued from now on are compressed, where permessage-deflate was agreed on. Default:
@@ -184,10 +191,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
     /// # Cancel safety
     ///
     /// Not to be continued: if the future is dropped, the message is given up.
-    pub async fn send_reader<R>(&mut self, kind: Kind, source: &mut R) -> Result<u64, Error>
-    where
-        R: AsyncRead + Unpin + ?Sized,
-    {
+    pub async fn send_reader(
+        &mut self,
+        kind: Kind,
+        source: &mut (impl AsyncRead + Unpin + ?Sized),
+    ) -> Result<u64, Error> {
         send_reader(self, kind, source).await
     }
 
@@ -200,12 +208,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocketWriter<IO> {
     /// # Cancel safety
     ///
     /// Not to be continued: if the future is dropped, the message is given up.
-    pub async fn send_stream<S, B>(&mut self, kind: Kind, source: &mut S) -> Result<u64, Error>
-    where
-        S: Stream<Item = std::io::Result<B>> + Unpin + ?Sized,
-        B: AsRef<[u8]>,
-    {
+    pub async fn send_stream(
+        &mut self,
+        kind: Kind,
+        source: &mut (impl Stream<Item = std::io::Result<impl AsRef<[u8]>>> + Unpin + ?Sized),
+    ) -> Result<u64, Error> {
         send_stream(self, kind, source).await
+    }
+
+    async fn send_with(
+        &mut self,
+        send: impl Fn(&mut Connection, &mut SendQueue<Bytes>) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_send_with(cx, &send))).await?;
+        lock(&self.shared).waiters.wake();
+        Ok(())
     }
 
     /// Ready when the Close frame is with the transport; or when the reading half was done with all of it before.

@@ -15,6 +15,7 @@ const LITTLE: usize = 2 << 10;
 const LARGE: usize = 64 << 10;
 /// Room behind a large frame, so that the read that completes it leaves some, and is not followed by one in vain.
 const BEHIND_FRAME: usize = 4 << 10;
+
 impl<S: Storage> RecvBuf<S> {
     /// Makes spare room: by forgetting what is dead, by moving what is not together, by growing; in this order.
     #[inline(never)]
