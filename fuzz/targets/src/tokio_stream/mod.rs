@@ -45,7 +45,8 @@ struct End {
     discarding: bool,
     /// Receiving is over.
     over: bool,
-    numbers: usize,
+    /// The number of the last message; those of the two ends are far from each other, for each may echo the other's.
+    number: usize,
     large: bool,
 }
 
@@ -86,18 +87,18 @@ async fn operations(mut input: Input<'_>) {
     let (a, b) = pair(capacity, step, [input.byte(), input.byte()]);
     let config = Config::default().ping_interval(None).write_stall_timeout(None).max_message_size(8 << 20);
     let client = Role::Client(MaskKeys::from_seed([7; 32]));
-    let end = |socket| End {
+    let end = |socket, number| End {
         socket,
         pieces: Vec::new(),
         skipping: false,
         discarding: false,
         over: false,
-        numbers: 0,
+        number,
         large,
     };
     let mut ends = [
-        end(Socket::Whole(Box::new(WebSocket::from_upgraded(a, client, config, &[])))),
-        end(Socket::Whole(Box::new(WebSocket::from_upgraded(b, Role::Server, config, &[])))),
+        end(Socket::Whole(Box::new(WebSocket::from_upgraded(a, client, config, &[]))), 0),
+        end(Socket::Whole(Box::new(WebSocket::from_upgraded(b, Role::Server, config, &[]))), 10 * MAX_STEPS),
     ];
     // What the ends queued.
     let mut queued = [Queued::default(), Queued::default()];
@@ -126,8 +127,8 @@ impl End {
         let kind = if bit(operation, 6) { Kind::Text } else { Kind::Binary };
         let polls = how & 7;
         let len = usize::from(how >> 3) * if self.large { 20_000 } else { 3 };
-        self.numbers += 1;
-        let message = message(self.numbers, kind, len);
+        self.number += 1;
+        let message = message(self.number, kind, len);
         match operation & 0x1F {
             0..=2 => {
                 let sent = sender!(self, ws => poll_times(polls, ws.send(message.clone())));
@@ -192,8 +193,8 @@ impl End {
         let fin = bit(how, 3);
         let (kind, begun) = out.fragments.clone().map_or((kind, Vec::new()), |(kind, begun)| (kind, begun));
         let part = match kind {
-            Kind::Binary => bytes(self.numbers, usize::from(how >> 4)),
-            Kind::Text => text(self.numbers, usize::from(how >> 4)).into_bytes(),
+            Kind::Binary => bytes(self.number, usize::from(how >> 4)),
+            Kind::Text => text(self.number, usize::from(how >> 4)).into_bytes(),
         };
         let sent = sender!(self, ws => poll_times(how & 7, ws.send_fragment(kind, &part, fin)));
         let Some(Ok(())) = sent else { return };
@@ -211,7 +212,7 @@ impl End {
     }
 
     fn send_reader(&mut self, kind: Kind, polls: u8, len: usize, out: &mut Queued) {
-        let message = message(self.numbers, kind, len);
+        let message = message(self.number, kind, len);
         let payload = match &message {
             Message::Text(text) => text.as_str().as_bytes().to_vec(),
             Message::Binary(bytes) => bytes.to_vec(),
@@ -235,7 +236,7 @@ impl End {
 
     /// One message as a stream of bytes, finished or dropped.
     fn begin_message(&mut self, kind: Kind, polls: u8, len: usize, out: &mut Queued) {
-        let message = message(self.numbers, kind, len);
+        let message = message(self.number, kind, len);
         let payload = match &message {
             Message::Text(text) => text.as_str().as_bytes().to_vec(),
             Message::Binary(bytes) => bytes.to_vec(),
