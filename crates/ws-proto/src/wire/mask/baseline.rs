@@ -9,6 +9,11 @@ pub(super) fn apply_long(word: Word, payload: &mut [u8]) {
 }
 
 #[inline(never)]
+pub(super) fn apply_text_long(word: Word, payload: &mut [u8]) -> bool {
+    portable::apply_text_long(word, payload)
+}
+
+#[inline(never)]
 pub(super) fn copy_long(word: Word, payload: &[u8], out: &mut [u8]) {
     portable::copy_long(word, payload, out);
 }

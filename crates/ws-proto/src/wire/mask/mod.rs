@@ -9,10 +9,10 @@ mod tests;
 mod x86;
 
 #[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
-use self::baseline::{apply_long, copy_long, move_long};
+use self::baseline::{apply_long, apply_text_long, copy_long, move_long};
 use self::portable::Word;
 #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
-use self::x86::{apply_long, copy_long, move_long};
+use self::x86::{apply_long, apply_text_long, copy_long, move_long};
 use crate::utf8::is_for_vectors;
 
 /// Up to this length the code for long payloads costs more than it saves.
@@ -74,9 +74,9 @@ pub(crate) fn apply(key: [u8; 4], payload: &mut [u8]) {
     apply_word(Word::new(key), payload);
 }
 
-/// The same, and says whether the result is known to be ASCII, of which a short payload is examined while it is
-/// unmasked. What is long, or is seen not to be ASCII, is left to whoever checks text, in vectors; and written in
-/// vectors then, for to read what was just written in smaller parts is slow.
+/// The same, and says whether the result is known to be ASCII, as most text is: it is examined while it is unmasked. What
+/// is seen not to be ASCII is left to whoever checks text, in vectors; and written in vectors then, for to read what was
+/// just written in smaller parts is slow.
 #[inline]
 pub(crate) fn apply_to_text(key: [u8; 4], payload: &mut [u8]) -> bool {
     apply_word_to_text(Word::new(key), payload)
@@ -104,6 +104,5 @@ fn apply_word_to_text(word: Word, payload: &mut [u8]) -> bool {
     if is_short(payload.len()) && (!is_for_vectors(payload) || word.begins_with_ascii(payload)) {
         return portable::apply_ascii(word, payload);
     }
-    apply_long(word, payload);
-    false
+    apply_text_long(word, payload)
 }

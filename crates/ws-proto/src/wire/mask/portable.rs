@@ -44,7 +44,7 @@ impl Word {
         (self.0 as u32).to_ne_bytes()
     }
 
-    /// Whether the first bytes of the payload are ASCII once they are unmasked. There are at least eight.
+    /// Whether the first eight bytes of the payload are there, and ASCII once they are unmasked.
     #[inline]
     pub(super) fn begins_with_ascii(self, payload: &[u8]) -> bool {
         payload.first_chunk().is_some_and(|first| u64::from_ne_bytes(self.mask_8(*first)) & NOT_ASCII == 0)
@@ -237,7 +237,24 @@ pub(super) fn apply_ascii(word: Word, payload: &mut [u8]) -> bool {
     seen & NOT_ASCII == 0
 }
 
-/// Masks where the payload lies. For any length, and best for long ones:
+/// Masks where the payload lies. For any length, and best for long ones.
+#[inline(always)]
+pub(super) fn apply_long(word: Word, payload: &mut [u8]) {
+    apply_lines::<false>(word, payload);
+}
+
+/// The same, and says whether the result is known to be ASCII. To look at what is in a register already costs next to
+/// nothing, but that little is saved where the beginning is not ASCII.
+#[inline(always)]
+pub(super) fn apply_text_long(word: Word, payload: &mut [u8]) -> bool {
+    if payload.len() >= BLOCK && word.begins_with_ascii(payload) {
+        return apply_lines::<true>(word, payload);
+    }
+    apply_long(word, payload);
+    false
+}
+
+/// What both do; nothing is known to be ASCII unless this looks for `ASCII`.
 ///
 /// ```text
 ///   | first line           |                                  as it comes, and so mostly across two cache lines
@@ -245,16 +262,24 @@ pub(super) fn apply_ascii(word: Word, payload: &mut [u8]) -> bool {
 ///                                              | last block  |   as it comes
 /// ```
 #[inline(always)]
-pub(super) fn apply_long(word: Word, payload: &mut [u8]) {
+fn apply_lines<const ASCII: bool>(word: Word, payload: &mut [u8]) -> bool {
     let last = word.after(payload.len().wrapping_sub(BLOCK));
     let (Some(&first), Some(&end)) = (payload.first_chunk::<LINE>(), payload.last_chunk::<BLOCK>()) else {
-        return apply_short(word, payload);
+        if ASCII {
+            return apply_ascii(word, payload);
+        }
+        apply_short(word, payload);
+        return false;
     };
     let (first, end) = (word.mask_all(first), last.mask_all(end));
+    let mut seen = if ASCII { all_bits(&first) | all_bits(&end) } else { 0 };
     let middle = before_line(payload);
     let word = word.after(middle);
     for bytes in payload[middle..].as_chunks_mut::<BLOCK>().0.as_flattened_mut().as_chunks_mut().0 {
         *bytes = word.mask_8(*bytes);
+        if ASCII {
+            seen |= u64::from_ne_bytes(*bytes);
+        }
     }
     if let Some(out) = payload.first_chunk_mut() {
         *out = first;
@@ -262,6 +287,13 @@ pub(super) fn apply_long(word: Word, payload: &mut [u8]) {
     if let Some(out) = payload.last_chunk_mut() {
         *out = end;
     }
+    ASCII && seen & NOT_ASCII == 0
+}
+
+/// What bits there are in any of the words. `N` is a multiple of 8.
+#[inline(always)]
+fn all_bits<const N: usize>(bytes: &[u8; N]) -> u64 {
+    bytes.as_chunks().0.iter().fold(0, |seen, word| seen | u64::from_ne_bytes(*word))
 }
 
 /// The same from one place to another of the same length; it is what is written that lies within cache lines.

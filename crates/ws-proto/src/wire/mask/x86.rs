@@ -18,9 +18,9 @@ fn has_avx512() -> bool {
 
 /// A function of `portable`, compiled for each set of instructions, and one that calls the best of them.
 macro_rules! by_processor {
-    ($name:ident, $avx2:ident, $avx512:ident, ($($argument:ident: $type:ty),*)) => {
+    ($name:ident, $avx2:ident, $avx512:ident, ($($argument:ident: $type:ty),*) -> $returned:ty) => {
         #[inline(never)]
-        pub(super) fn $name($($argument: $type),*) {
+        pub(super) fn $name($($argument: $type),*) -> $returned {
             if has_avx512() {
                 // SAFETY: the processor has what the function is compiled for.
                 unsafe { $avx512($($argument),*) }
@@ -28,25 +28,26 @@ macro_rules! by_processor {
                 // SAFETY: as above.
                 unsafe { $avx2($($argument),*) }
             } else {
-                portable::$name($($argument),*);
+                portable::$name($($argument),*)
             }
         }
 
         #[target_feature(enable = "avx2")]
-        fn $avx2($($argument: $type),*) {
-            portable::$name($($argument),*);
+        fn $avx2($($argument: $type),*) -> $returned {
+            portable::$name($($argument),*)
         }
 
         #[target_feature(enable = "avx512f")]
-        fn $avx512($($argument: $type),*) {
-            portable::$name($($argument),*);
+        fn $avx512($($argument: $type),*) -> $returned {
+            portable::$name($($argument),*)
         }
     };
 }
 
-by_processor!(apply_long, apply_avx2, apply_avx512, (word: Word, payload: &mut [u8]));
-by_processor!(copy_long, copy_avx2, copy_avx512, (word: Word, payload: &[u8], out: &mut [u8]));
-by_processor!(move_long, move_avx2, move_avx512, (word: Word, bytes: &mut [u8], from: usize));
+by_processor!(apply_long, apply_avx2, apply_avx512, (word: Word, payload: &mut [u8]) -> ());
+by_processor!(apply_text_long, text_avx2, text_avx512, (word: Word, payload: &mut [u8]) -> bool);
+by_processor!(copy_long, copy_avx2, copy_avx512, (word: Word, payload: &[u8], out: &mut [u8]) -> ());
+by_processor!(move_long, move_avx2, move_avx512, (word: Word, bytes: &mut [u8], from: usize) -> ());
 
 /// Those that this processor has, for the tests.
 #[cfg(test)]
