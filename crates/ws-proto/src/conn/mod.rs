@@ -21,6 +21,7 @@ mod transmit;
 #[cfg(not(feature = "deflate"))]
 mod uncompressed;
 mod whole;
+mod whole_fragment;
 
 #[cfg(feature = "alloc")]
 pub use prepared::PreparedMessage;

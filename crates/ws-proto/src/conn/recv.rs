@@ -149,20 +149,22 @@ impl Connection {
             self.check_message_size(rx, self.incoming.frame_left, self.incoming.frame == Frame::Last)?;
         }
         loop {
-            if !self.incoming.is_in_frame() {
-                match self.next_frame(now, rx)? {
-                    NextFrame::Control(ready) => return Ok(Some(ready)),
-                    NextFrame::Data(header) => {
-                        self.check_limits(rx, header)?;
-                        self.begin_frame(now, rx, header);
+            if self.incoming.is_in_frame() || !self.take_whole_fragment(now, rx)? {
+                if !self.incoming.is_in_frame() {
+                    match self.next_frame(now, rx)? {
+                        NextFrame::Control(ready) => return Ok(Some(ready)),
+                        NextFrame::Data(header) => {
+                            self.check_limits(rx, header)?;
+                            self.begin_frame(now, rx, header);
+                        }
+                        NextFrame::Incomplete => return Ok(None),
                     }
-                    NextFrame::Incomplete => return Ok(None),
                 }
-            }
-            self.take_payload(now, rx, Form::Whole)?;
-            if self.incoming.frame_left > 0 {
-                self.check_room(rx)?;
-                return Ok(None);
+                self.take_payload(now, rx, Form::Whole)?;
+                if self.incoming.frame_left > 0 {
+                    self.check_room(rx)?;
+                    return Ok(None);
+                }
             }
             if self.end_frame(rx)? && !self.discards_data() {
                 let text = self.incoming.is_checked();
@@ -242,7 +244,12 @@ impl Connection {
 
     /// The message that is put together, with the `left` bytes of its present frame that are still to come.
     #[inline]
-    fn check_message_size<S: Storage>(&self, rx: &RecvBuf<S>, left: u64, fin: bool) -> Result<(), Error> {
+    pub(super) fn check_message_size<S: Storage>(
+        &self,
+        rx: &RecvBuf<S>,
+        left: u64,
+        fin: bool,
+    ) -> Result<(), Error> {
         let limit = |limit: usize| Error::MessageTooBig { limit: limit as u64 };
         if self.discards_data() {
             return Ok(());

@@ -30,14 +30,15 @@ impl Connection {
         let below = usize::from(self.short_ways.receive_below);
         let masked = !self.role.is_client();
         let unparsed = rx.unparsed_mut();
-        let frame = match WholeFrame::parse(unparsed, masked) {
+        let frame = match WholeFrame::message(unparsed, masked) {
             Some(frame) if frame.len < below => frame,
             // A buffer of no size is stuck also when it is empty.
             _ if below > 0 && rx.is_empty() && !rx.is_stuck() => return Whole::Nothing,
             _ => return Whole::Other,
         };
         let payload = &mut unparsed[frame.header..frame.header + frame.len];
-        if frame.text {
+        let text = frame.is_text();
+        if text {
             let is_ascii = masked && mask::apply_to_text(frame.masking_key, payload);
             if !is_ascii && !is_utf8(payload) {
                 return Whole::Invalid;
@@ -45,9 +46,9 @@ impl Connection {
         } else if masked {
             mask::apply(frame.masking_key, payload);
         }
-        self.incoming.describe_whole(frame.text);
+        self.incoming.describe_whole(text);
         self.start_timer(Timer::Idle, now);
-        let kind = if frame.text { ReadyKind::Text } else { ReadyKind::Binary };
-        Whole::Message(Ready { kind, number: rx.deliver_whole(frame.header, frame.len, frame.text) })
+        let kind = if text { ReadyKind::Text } else { ReadyKind::Binary };
+        Whole::Message(Ready { kind, number: rx.deliver_whole(frame.header, frame.len, text) })
     }
 }

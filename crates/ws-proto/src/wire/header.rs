@@ -123,10 +123,11 @@ impl Header {
     }
 }
 
-/// A frame that is a whole message of at most 65,535 bytes, and of which every byte is there; what most frames are.
+/// A data frame of at most 65,535 bytes without reserved bits, of which every byte is there; what most frames are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct WholeFrame {
-    pub(crate) text: bool,
+    /// FIN and the opcode.
+    first: u8,
     /// All zero if the frame is not masked.
     pub(crate) masking_key: [u8; 4],
     /// The length of the payload.
@@ -136,8 +137,32 @@ pub(crate) struct WholeFrame {
 }
 
 impl WholeFrame {
-    /// Looks whether there is one at the front of `bytes`. `None` says nothing about what is there instead.
-    ///
+    /// Looks whether there is one at the front of `bytes` that is a whole message. `None` says nothing about what is there
+    /// instead.
+    #[inline]
+    pub(crate) fn message(bytes: &[u8], masked: bool) -> Option<Self> {
+        const TEXT: u8 = FIN | Opcode::Text as u8;
+        const BINARY: u8 = FIN | Opcode::Binary as u8;
+        Self::parse(bytes, masked, |first| first == TEXT || first == BINARY)
+    }
+
+    /// The same if it continues a message.
+    #[inline]
+    pub(crate) fn continuation(bytes: &[u8], masked: bool) -> Option<Self> {
+        Self::parse(bytes, masked, |first| first & !FIN == Opcode::Continuation as u8)
+    }
+
+    #[inline]
+    pub(crate) const fn is_text(self) -> bool {
+        self.first & !FIN == Opcode::Text as u8
+    }
+
+    /// Whether it is the last of its message.
+    #[inline]
+    pub(crate) const fn is_last(self) -> bool {
+        self.first & FIN != 0
+    }
+
     /// Such a header has at most eight bytes, so that one load gets all of it:
     ///
     /// ```text
@@ -146,9 +171,7 @@ impl WholeFrame {
     ///   opcode     126         length           masking key of up to 65,535
     /// ```
     #[inline]
-    pub(crate) fn parse(bytes: &[u8], masked: bool) -> Option<Self> {
-        const TEXT: u8 = FIN | Opcode::Text as u8;
-        const BINARY: u8 = FIN | Opcode::Binary as u8;
+    fn parse(bytes: &[u8], masked: bool, is_expected: impl FnOnce(u8) -> bool) -> Option<Self> {
         let head = match bytes.first_chunk() {
             Some(front) => u64::from_le_bytes(*front),
             // After each read, when all has been received.
@@ -156,7 +179,7 @@ impl WholeFrame {
             None => front_of_few(bytes),
         };
         let first = head as u8;
-        if first != TEXT && first != BINARY {
+        if !is_expected(first) {
             return None;
         }
         // What is masked and should not be is too large for any length, and the other way round.
@@ -170,7 +193,7 @@ impl WholeFrame {
         if header + len > bytes.len() || (before_key == 4 && len < 126) {
             return None;
         }
-        Some(Self { text: first == TEXT, masking_key: masking_key.to_le_bytes(), len, header })
+        Some(Self { first, masking_key: masking_key.to_le_bytes(), len, header })
     }
 }
 

@@ -11,7 +11,7 @@
 /// The size of a cache line, and of the widest vector.
 const LINE: usize = 64;
 /// What long payloads are cut into, so that no loop over less than the widest vectors remains.
-const BLOCK: usize = 128;
+pub(super) const BLOCK: usize = 128;
 
 /// What no ASCII character has.
 const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
@@ -244,7 +244,7 @@ pub(super) fn apply_long(word: Word, payload: &mut [u8]) {
 }
 
 /// The same, and says whether the result is known to be ASCII. To look at what is in a register already costs next to
-/// nothing, but that little is saved where the beginning is not ASCII.
+/// nothing, but that little is saved where the beginning is not ASCII. In less than a block it does not look.
 #[inline(always)]
 pub(super) fn apply_text_long(word: Word, payload: &mut [u8]) -> bool {
     if payload.len() >= BLOCK && word.begins_with_ascii(payload) {

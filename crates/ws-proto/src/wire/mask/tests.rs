@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::portable::{self, Word};
-use super::{Mask, SHORT, copy};
+use super::{Mask, copy};
 
 /// One way of masking.
 pub(super) struct Way {
     pub(super) name: &'static str,
     pub(super) apply: fn(Word, &mut [u8]),
+    pub(super) apply_to_text: fn(Word, &mut [u8]) -> bool,
     pub(super) copy: fn(Word, &[u8], &mut [u8]),
     pub(super) move_to_front: fn(Word, &mut [u8], usize),
 }
@@ -26,28 +27,18 @@ fn ways() -> Vec<Way> {
     let short = Way {
         name: "short",
         apply: |word, payload| portable::apply_short(word, payload),
+        apply_to_text: |word, payload| portable::apply_ascii(word, payload),
         copy: |word, payload, out| portable::copy_short(word, payload, out),
         move_to_front: |word, bytes, from| portable::move_short(word, bytes, from),
-    };
-    let ascii = Way {
-        name: "ascii",
-        apply: |word, payload| _ = portable::apply_ascii(word, payload),
-        copy: |word, payload, out| {
-            out.copy_from_slice(payload);
-            portable::apply_ascii(word, out);
-        },
-        move_to_front: |word, bytes, from| {
-            portable::apply_ascii(word, &mut bytes[from..]);
-            bytes.copy_within(from.., 0);
-        },
     };
     let long = Way {
         name: "long",
         apply: |word, payload| portable::apply_long(word, payload),
+        apply_to_text: |word, payload| portable::apply_text_long(word, payload),
         copy: |word, payload, out| portable::copy_long(word, payload, out),
         move_to_front: |word, bytes, from| portable::move_long(word, bytes, from),
     };
-    let ways = [short, ascii, long].into_iter();
+    let ways = [short, long].into_iter();
     #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
     let ways = ways.chain(super::x86::ways());
     ways.collect()
@@ -66,7 +57,7 @@ fn section_5_3_each_way_at_each_length_and_alignment_is_the_naive_loop_and_touch
     let key = [0x37, 0xfa, 0x21, 0x3d];
     let original: Vec<u8> = (0..900).map(|i| (i * 7 + i / 256) as u8).collect();
     let step = if cfg!(miri) { 21 } else { 1 };
-    for Way { name, apply, copy, move_to_front } in ways() {
+    for Way { name, apply, apply_to_text, copy, move_to_front } in ways() {
         for len in lengths() {
             for at in (0..ALIGNMENTS).step_by(step) {
                 let mut expected = original.clone();
@@ -75,6 +66,10 @@ fn section_5_3_each_way_at_each_length_and_alignment_is_the_naive_loop_and_touch
                 let mut in_place = original.clone();
                 apply(Word::new(key), &mut in_place[at..at + len]);
                 assert!(in_place == expected, "{name}: {len} bytes at {at}");
+
+                let mut text = original.clone();
+                apply_to_text(Word::new(key), &mut text[at..at + len]);
+                assert!(text == expected, "{name}: {len} bytes of text at {at}");
 
                 // What is copied begins somewhere else within its line.
                 let mut copied = original.clone();
@@ -97,22 +92,24 @@ fn section_5_3_each_way_at_each_length_and_alignment_is_the_naive_loop_and_touch
 #[test]
 fn section_5_6_ascii_is_what_has_no_byte_above_7f_after_unmasking() {
     let key = [0x80, 0xff, 0x00, 0x91];
-    for len in lengths().filter(|len| *len <= SHORT) {
-        let ascii: Vec<u8> = (0..len).map(|i| (i % 128) as u8).collect();
-        let masked = |text: &[u8]| {
-            let mut masked = text.to_vec();
-            naive(&mut masked, key);
-            masked
-        };
-        let mut payload = masked(&ascii);
-        assert!(Mask::new(key).apply_to_text(&mut payload), "{len}");
-        assert_eq!(payload, ascii);
-        for at in (0..len).step_by(if cfg!(miri) { 61 } else { 1 }) {
-            let mut text = ascii.clone();
-            text[at] |= 0x80;
-            let mut payload = masked(&text);
-            assert!(!Mask::new(key).apply_to_text(&mut payload), "{at} of {len}");
-            assert_eq!(payload, text);
+    let unmask = |way: &Way, text: &[u8]| {
+        let mut payload = text.to_vec();
+        naive(&mut payload, key);
+        let is_ascii = (way.apply_to_text)(Word::new(key), &mut payload);
+        assert_eq!(payload, text);
+        is_ascii
+    };
+    for way in ways() {
+        for len in lengths() {
+            let ascii: Vec<u8> = (0..len).map(|i| (i % 128) as u8).collect();
+            // The code for long payloads does not look for it in less than a block.
+            let looks = way.name == "short" || len >= portable::BLOCK;
+            assert_eq!(unmask(&way, &ascii), looks, "{}: {len}", way.name);
+            for at in (0..len).step_by(if cfg!(miri) { 61 } else { 5 }) {
+                let mut text = ascii.clone();
+                text[at] |= 0x80;
+                assert!(!unmask(&way, &text), "{}: {at} of {len}", way.name);
+            }
         }
     }
 }
@@ -142,7 +139,8 @@ proptest! {
             let (from, to) = (part[0], part[1]);
             mask.apply(&mut in_place[offset + from..offset + to]);
             let ascii = text_mask.apply_to_text(&mut as_text[offset + from..offset + to]);
-            prop_assert!(!ascii || expected[from..to].is_ascii());
+            let is_ascii = expected[from..to].is_ascii();
+            prop_assert_eq!(ascii, is_ascii, "{} to {}", from, to);
             move_mask.move_to_front(&mut moved[from..offset + to], offset);
             let mut key = key;
             key.rotate_left(from % 4);

@@ -57,6 +57,8 @@ pub(super) fn ways() -> impl Iterator<Item = super::tests::Way> {
         // SAFETY: only if the processor has what it is compiled for.
         apply: |word, payload| unsafe { apply_avx2(word, payload) },
         // SAFETY: as above.
+        apply_to_text: |word, payload| unsafe { text_avx2(word, payload) },
+        // SAFETY: as above.
         copy: |word, payload, out| unsafe { copy_avx2(word, payload, out) },
         // SAFETY: as above.
         move_to_front: |word, bytes, from| unsafe { move_avx2(word, bytes, from) },
@@ -65,6 +67,8 @@ pub(super) fn ways() -> impl Iterator<Item = super::tests::Way> {
         name: "avx512",
         // SAFETY: as above.
         apply: |word, payload| unsafe { apply_avx512(word, payload) },
+        // SAFETY: as above.
+        apply_to_text: |word, payload| unsafe { text_avx512(word, payload) },
         // SAFETY: as above.
         copy: |word, payload, out| unsafe { copy_avx512(word, payload, out) },
         // SAFETY: as above.
