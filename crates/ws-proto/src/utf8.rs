@@ -96,6 +96,21 @@ pub(crate) fn is_utf8(text: &[u8]) -> bool {
     core::str::from_utf8(text).is_ok()
 }
 
+/// Whether a text is seen to be ASCII with next to no effort: `false` says nothing. It is for text of 8 to 256 bytes, to
+/// which every way of finding out more takes longer to begin with; and is given up at once if its ends are not ASCII.
+#[inline]
+pub(crate) fn is_short_ascii(text: &[u8]) -> bool {
+    const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+    let ends = (text.first_chunk(), text.last_chunk());
+    let (Some(&first), Some(&last)) = ends else { return false };
+    let seen = u64::from_ne_bytes(first) | u64::from_ne_bytes(last);
+    if seen & NOT_ASCII != 0 || text.len() > 256 {
+        return false;
+    }
+    let words = text.as_chunks().0.iter();
+    words.fold(seen, |seen, word| seen | u64::from_ne_bytes(*word)) & NOT_ASCII == 0
+}
+
 /// Whether a text of this length is checked in vectors. Up to it the standard library is as fast; and without run-time
 /// detection of what the processor has, it is all there is.
 #[inline]
@@ -162,6 +177,19 @@ mod tests {
         validator.update(&text[..cut]).is_ok()
             && validator.update(&text[cut..]).is_ok()
             && validator.finish().is_ok()
+    }
+
+    #[test]
+    fn section_8_1_short_text_is_ascii_only_without_any_byte_above_7f() {
+        for len in (0..300).step_by(if cfg!(miri) { 19 } else { 1 }) {
+            let mut text: Vec<u8> = (0..len).map(|i| (i % 128) as u8).collect();
+            assert_eq!(is_short_ascii(&text), (8..=256).contains(&len), "{len}");
+            for at in 0..len {
+                text[at] |= 0x80;
+                assert!(!is_short_ascii(&text), "{at} of {len}");
+                text[at] &= 0x7F;
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::buf::recv::RecvBuf;
 use crate::buf::storage::Storage;
 use crate::event::{Ready, ReadyKind};
 use crate::time::Instant;
-use crate::utf8::is_utf8;
+use crate::utf8::{is_short_ascii, is_utf8};
 use crate::wire::header::WholeFrame;
 use crate::wire::mask;
 
@@ -39,7 +39,12 @@ impl Connection {
         let payload = &mut unparsed[frame.header..frame.header + frame.len];
         let text = frame.is_text();
         if text {
-            let is_ascii = masked && mask::apply_to_text(frame.masking_key, payload);
+            let is_ascii = if masked {
+                mask::apply_to_text(frame.masking_key, payload)
+            } else {
+                // Without `std`, where code has to be small, the validator is good enough.
+                cfg!(feature = "std") && is_short_ascii(payload)
+            };
             if !is_ascii && !is_utf8(payload) {
                 return Whole::Invalid;
             }
