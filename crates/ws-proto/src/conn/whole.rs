@@ -42,8 +42,7 @@ impl Connection {
             let is_ascii = if masked {
                 mask::apply_to_text(frame.masking_key, payload)
             } else {
-                // Without `std`, where code has to be small, the validator is good enough.
-                cfg!(feature = "std") && is_short_ascii(payload)
+                is_short_ascii(payload)
             };
             if !is_ascii && !is_utf8(payload) {
                 return Whole::Invalid;

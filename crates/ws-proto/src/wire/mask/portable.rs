@@ -8,13 +8,12 @@
 //!                      | last word     |            taken before the others are masked, put in its place after them
 //! ```
 
+use crate::utf8::NOT_ASCII;
+
 /// The size of a cache line, and of the widest vector.
 const LINE: usize = 64;
 /// What long payloads are cut into, so that no loop over less than the widest vectors remains.
 pub(super) const BLOCK: usize = 128;
-
-/// What no ASCII character has.
-const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
 /// The key, repeated to the length of a word; its first byte is the one for the first byte of the word.
 #[derive(Clone, Copy, Debug)]
