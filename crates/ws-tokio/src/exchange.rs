@@ -86,7 +86,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
                 if self.has_passed(deadline) {
                     return Poll::Ready(Err(HandshakeError::Timeout.into()));
                 }
-                ready!(self.timer.poll(cx, deadline));
+                ready!(self.timer.poll(cx, self.timer.now(), deadline));
             }
         })
         .await
@@ -102,7 +102,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
                 if self.poll_end(cx, deadline).is_ready() || passed {
                     return Poll::Ready(());
                 }
-                ready!(self.timer.poll(cx, deadline));
+                ready!(self.timer.poll(cx, self.timer.now(), deadline));
             }
         })
         .await;
@@ -141,7 +141,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
             match self.poll_read(cx)? {
                 Poll::Ready(0) => return Poll::Ready(Err(handshake.receive_eof().into())),
                 Poll::Ready(_) => {}
-                Poll::Pending => ready!(self.timer.poll(cx, handshake.poll_timeout())),
+                Poll::Pending => ready!(self.timer.poll(cx, now, handshake.poll_timeout())),
             }
         }
     }

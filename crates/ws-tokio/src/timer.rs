@@ -38,12 +38,14 @@ impl Timer {
         self.armed = NEVER;
     }
 
-    /// Ready when it is worth while to look whether `deadline` has passed; never if there is none.
+    /// Ready when it is worth while to look whether `deadline` has passed; never if there is none. `now` is what
+    /// [`now`](Self::now) said since the task was woken.
     #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant, deadline: Option<Instant>) -> Poll<()> {
         let Some(deadline) = deadline else { return Poll::Pending };
-        // It wakes whoever waits, early enough, unless it has done so already.
-        if self.armed <= deadline && self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed()) {
+        // It wakes whoever waits, early enough, and has not done so yet. The sleep itself is not looked at: of thousands
+        // of connections, few have theirs in the cache.
+        if self.armed <= deadline && now < self.armed {
             return Poll::Pending;
         }
         self.poll_sleep(cx, deadline)

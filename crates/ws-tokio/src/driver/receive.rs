@@ -73,6 +73,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             let_others(cx);
             return Poll::Pending;
         }
+        let mut knows_time = false;
         loop {
             if let Some(ready) = received {
                 if let Some(frame) = ready.close_frame(rx.get()) {
@@ -92,6 +93,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             // that no answer comes too late only because the application took its time.
             if self.has_output() {
                 self.now = self.timer.now();
+                knows_time = true;
                 let _ = self.poll_write(cx);
             }
             if self.poll_wind_up(cx).is_ready() {
@@ -101,14 +103,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             }
             if self.poll_read(cx, rx).is_ready() {
                 self.now = self.timer.now();
+                knows_time = true;
                 self.check_deadlines();
                 received = R::receive(&mut self.conn, self.now, rx.get_mut()).unwrap_or(None);
                 continue;
             }
             self.events_left = EVENT_BUDGET;
             self.tx.give_back();
-            ready!(self.timer.poll(cx, self.conn.poll_timeout()));
+            if !knows_time {
+                self.now = self.timer.now();
+            }
+            ready!(self.timer.poll(cx, self.now, self.conn.poll_timeout()));
             self.now = self.timer.now();
+            knows_time = true;
             self.check_deadlines();
         }
     }
@@ -144,7 +151,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             if unparsed < RecvBuf::<Vec<u8>>::MIN_SIZE && self.poll_read(cx, rx).is_ready() {
                 continue;
             }
-            ready!(self.timer.poll(cx, self.conn.poll_timeout()));
+            ready!(self.timer.poll(cx, self.now, self.conn.poll_timeout()));
         }
     }
 

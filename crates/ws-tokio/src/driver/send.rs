@@ -243,7 +243,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             if written.is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.timer.poll(cx, self.conn.poll_timeout()));
+            ready!(self.timer.poll(cx, self.now, self.conn.poll_timeout()));
         }
     }
 }
