@@ -401,6 +401,21 @@ fn section_5_5_1_events_before_the_close_come_before_it_and_none_behind() {
 }
 
 #[test]
+fn section_5_5_1_the_rest_of_a_message_behind_the_close_is_passed_over_answered_or_not() {
+    let script = [text("a").more(), close(1000), cont("b")];
+    for automatic in [true, false] {
+        for sizes in cuts() {
+            let config = Config::default().ping_interval(None).automatic_close(automatic);
+            let mut end = Endpoint::server_with(config);
+            end.hear_pieces(&ws_tests::chop(&wire(&script, true), sizes));
+            assert_eq!(end.events(), [Seen::close(1000, "")]);
+            assert_eq!(end.error(), None);
+            assert!(end.rx.is_empty());
+        }
+    }
+}
+
+#[test]
 fn section_5_5_reasons_of_123_bytes_pass_and_of_124_are_refused() {
     let mut end = Endpoint::client();
     assert_eq!(end.close(1000, &"r".repeat(124)), Err(SendError::ReasonTooLong));

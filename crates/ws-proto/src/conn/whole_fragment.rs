@@ -22,10 +22,11 @@ impl Connection {
         now: Instant,
         rx: &mut RecvBuf<S>,
     ) -> Result<bool, Error> {
+        // What is at fault is the frame that is being taken, which is not whole then.
+        debug_assert!(self.incoming.fault.is_none() && !self.incoming.is_in_frame());
         // Where the code has to be small, the long way does.
         let is_simple = cfg!(feature = "std")
             && self.incoming.in_message
-            && self.incoming.fault.is_none()
             && !self.incoming.is_compressed()
             && !self.discards_data()
             && self.peer_close.is_none();
