@@ -1,5 +1,8 @@
 //! UTF-8 validation of text that arrives in pieces.
 
+/// Up to this length, to look whether a text is ASCII takes less than the validator takes to begin.
+const SHORT: usize = 256;
+
 /// In a word, what no ASCII character has.
 pub(crate) const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
@@ -102,9 +105,8 @@ pub(crate) fn is_utf8(text: &[u8]) -> bool {
     core::str::from_utf8(text).is_ok()
 }
 
-/// Whether a text is seen to be ASCII with next to no effort: `false` says nothing. It is for text of 8 to 256 bytes, to
-/// which every way of finding out more takes longer to begin with; and is given up at once if its ends are not ASCII.
-/// Without `std`, where code has to be small, the validator is good enough.
+/// Whether a text is seen to be ASCII with next to no effort: `false` says nothing. Text of 8 bytes to `SHORT` is looked at,
+/// and given up at once if its ends are not ASCII. Without `std`, where code has to be small, the validator is good enough.
 #[inline]
 pub(crate) fn is_short_ascii(text: &[u8]) -> bool {
     if cfg!(not(feature = "std")) {
@@ -113,7 +115,7 @@ pub(crate) fn is_short_ascii(text: &[u8]) -> bool {
     let ends = (text.first_chunk(), text.last_chunk());
     let (Some(&first), Some(&last)) = ends else { return false };
     let seen = u64::from_ne_bytes(first) | u64::from_ne_bytes(last);
-    if seen & NOT_ASCII != 0 || text.len() > 256 {
+    if seen & NOT_ASCII != 0 || text.len() > SHORT {
         return false;
     }
     let words = text.as_chunks().0.iter();
@@ -192,7 +194,7 @@ mod tests {
     fn section_8_1_short_text_is_ascii_only_without_any_byte_above_7f() {
         for len in (0..300).step_by(if cfg!(miri) { 19 } else { 1 }) {
             let mut text: Vec<u8> = (0..len).map(|i| (i % 128) as u8).collect();
-            let is_looked_at = cfg!(feature = "std") && (8..=256).contains(&len);
+            let is_looked_at = cfg!(feature = "std") && (8..=SHORT).contains(&len);
             assert_eq!(is_short_ascii(&text), is_looked_at, "{len}");
             for at in 0..len {
                 text[at] |= 0x80;

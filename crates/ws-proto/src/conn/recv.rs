@@ -149,7 +149,7 @@ impl Connection {
             self.check_message_size(rx, self.incoming.frame_left, self.incoming.frame == Frame::Last)?;
         }
         loop {
-            if self.incoming.is_in_frame() || !self.take_whole_fragment(now, rx)? {
+            if !self.take_whole_fragment(now, rx)? {
                 if !self.incoming.is_in_frame() {
                     match self.next_frame(now, rx)? {
                         NextFrame::Control(ready) => return Ok(Some(ready)),

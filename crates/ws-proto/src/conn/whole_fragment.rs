@@ -1,7 +1,8 @@
 //! Receiving a frame that continues a message and is there as a whole: what fragmented messages mostly are made of.
 //!
 //! As in `whole.rs`, this is the short way: a look at the state, a look at the header, one pass over the payload. Whatever
-//! is not as simple as that, and whatever breaks a rule, goes the other way.
+//! is not as simple as that, and whatever breaks a rule, goes the other way. To look at the header alone, and leave the
+//! payload to the other way, would make fragments of 128 bytes take a sixth longer.
 
 use super::incoming::Frame;
 use super::recv_payload::BLOCK;
@@ -22,17 +23,17 @@ impl Connection {
         now: Instant,
         rx: &mut RecvBuf<S>,
     ) -> Result<bool, Error> {
-        // What is at fault is the frame that is being taken, which is not whole then.
-        debug_assert!(self.incoming.fault.is_none() && !self.incoming.is_in_frame());
         // Where the code has to be small, the long way does.
         let is_simple = cfg!(feature = "std")
             && self.incoming.in_message
+            && !self.incoming.is_in_frame()
             && !self.incoming.is_compressed()
             && !self.discards_data()
             && self.peer_close.is_none();
         if !is_simple {
             return Ok(false);
         }
+        debug_assert!(self.incoming.fault.is_none(), "a frame that is at fault is not left");
         let masked = !self.role.is_client();
         let Some(frame) = WholeFrame::continuation(rx.unparsed(), masked) else { return Ok(false) };
         if frame.len > BLOCK.min(self.config.max_frame_size)

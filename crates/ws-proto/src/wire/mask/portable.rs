@@ -264,9 +264,6 @@ pub(super) fn apply_text_long(word: Word, payload: &mut [u8]) -> bool {
 fn apply_lines<const ASCII: bool>(word: Word, payload: &mut [u8]) -> bool {
     let last = word.after(payload.len().wrapping_sub(BLOCK));
     let (Some(&first), Some(&end)) = (payload.first_chunk::<LINE>(), payload.last_chunk::<BLOCK>()) else {
-        if ASCII {
-            return apply_ascii(word, payload);
-        }
         apply_short(word, payload);
         return false;
     };
