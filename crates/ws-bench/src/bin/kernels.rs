@@ -15,7 +15,7 @@ use ws_bench::table::{Table, digits, machine, size_name, write_region};
 use ws_bench::wire::Wire;
 
 const ABOUT: &str = "kernels: masking and UTF-8 validation";
-const SIZES: [usize; 5] = [16, 125, 1024, 16 << 10, 256 << 10];
+const SIZES: [usize; 7] = [4, 16, 125, 1024, 16 << 10, 256 << 10, 16 << 20];
 const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 const OURS: &str = "ws-proto (by difference)";
 
@@ -146,11 +146,14 @@ impl Bench {
             let mut costs = interleave(self.effort, 1, &mut works);
             let (Some(without), Some(with)) = (costs.pop(), costs.pop()) else { continue };
             let own = with.minus(&without);
-            let speed = |cost: &Costs| size as f64 / cost.median();
+            // A difference of a few bytes can be less than the noise.
+            let known =
+                |cost: &Costs, figure: f64| if cost.median() > 0.0 { digits(figure) } else { "–".into() };
+            let speed = |cost: &Costs| known(cost, size as f64 / cost.median());
             let best = costs.iter().min_by(|a, b| a.median().total_cmp(&b.median()))?;
             let mut row = vec![label];
-            row.extend(costs.iter().chain([&own]).map(|cost| digits(speed(cost))));
-            row.push(digits(own.times_cheaper_than(best)));
+            row.extend(costs.iter().chain([&own]).map(speed));
+            row.push(known(&own, own.times_cheaper_than(best)));
             table.rows.push(row);
         }
         if table.rows.is_empty() {
